@@ -1,0 +1,63 @@
+/**
+ * What JetStream says of a delivered message in its reply subject:
+ *   $JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>
+ *   $JS.ACK.<domain>.<account>.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<time>.<pending>[.<token>]
+ *
+ * Read from bytes and in whole milliseconds plus nanoseconds: the 19 digits of the time do not fit a number.
+ * Source: NATS ADR-15.
+ */
+export class AckSubject {
+  streamSequence = 0;
+  consumerSequence = 0;
+  /** Whole epoch ms. */
+  timeMs = 0;
+  /** Nanoseconds below the millisecond. */
+  timeNanos = 0;
+  /** Messages that the consumer has still to deliver after this one. */
+  pending = 0;
+  #prefixBytes = 0;
+  #at = 0;
+
+  /** Reads `bytes`; false if it is no acknowledgement subject. One instance serves one consumer. */
+  read(bytes: Uint8Array): boolean {
+    if (this.#prefixBytes === 0) {
+      this.#prefixBytes = prefixLength(bytes);
+      if (this.#prefixBytes === 0) return false;
+    }
+    this.#at = this.#prefixBytes;
+    this.#number(bytes); // deliveries: always 1 without acknowledgements
+    this.streamSequence = this.#number(bytes);
+    this.consumerSequence = this.#number(bytes);
+    const end = bytes.indexOf(DOT, this.#at);
+    this.timeMs = digits(bytes, this.#at, end - 6);
+    this.timeNanos = digits(bytes, end - 6, end);
+    this.#at = end + 1;
+    this.pending = this.#number(bytes);
+    return true;
+  }
+
+  #number(bytes: Uint8Array): number {
+    let value = 0;
+    let at = this.#at;
+    for (; at < bytes.length && bytes[at] !== DOT; at++) value = value * 10 + bytes[at]! - 0x30;
+    this.#at = at + 1;
+    return value;
+  }
+}
+
+const DOT = 0x2e;
+
+function digits(bytes: Uint8Array, from: number, to: number): number {
+  let value = 0;
+  for (let at = from; at < to; at++) value = value * 10 + bytes[at]! - 0x30;
+  return value;
+}
+
+/** Length of everything before the delivery count: the same for all messages of a consumer. */
+function prefixLength(bytes: Uint8Array): number {
+  const dots: number[] = [];
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] === DOT) dots.push(at);
+  const isAck = String.fromCharCode(...bytes.subarray(0, 8)) === '$JS.ACK.';
+  if (!isAck || dots.length < 8) return 0;
+  return (dots.length === 8 ? dots[3]! : dots[5]!) + 1;
+}

@@ -1,0 +1,190 @@
+/**
+ * EventSink over JetStream: publishes and waits for the acknowledgement, on an inbox of its own. The library's way of
+ * publishing makes a timer, a promise race and an error with its stack for every event: 42 µs of CPU instead of 6, 27 k
+ * instead of 100 k events/s with 1,000 in flight (nats-server 2.9, two cores).
+ *
+ * Invariants
+ * A1. Every `append` settles: with the answer, at its deadline, or when the connection is lost.
+ * A2. What was sent over a connection that is lost is reported as unknown at once; it may be stored. Nothing is sent
+ *     while there is no connection, because the library drops it without a word.
+ */
+import type { Msg, NatsConnection, Status, Subscription } from '@nats-io/nats-core';
+import { createInbox, headers, PermissionViolationError } from '@nats-io/nats-core';
+import { MillraceError, messageOf } from '../../errors.js';
+import type { Appended, EventSink, NewEvent } from '../../ports/event-log.js';
+import { answerError, NO_RESPONDERS, sendError } from './publish-errors.js';
+import { subjectBytes } from './raw-message.js';
+
+export interface JetStreamSinkOptions {
+  /** How long an answer is waited for; 5 s by default. */
+  readonly timeoutMs?: number | undefined;
+  /** The stream that must take the events; by default the one that the subject belongs to. */
+  readonly stream?: string | undefined;
+}
+
+interface Waiting {
+  readonly subject: string;
+  readonly deadline: number;
+  readonly resolve: (appended: Appended) => void;
+  readonly reject: (error: MillraceError) => void;
+}
+
+interface Answer {
+  readonly stream: string;
+  readonly seq: number;
+  readonly duplicate?: boolean;
+  readonly error?: { readonly err_code: number; readonly description: string };
+}
+
+const TIMEOUT_MS = 5_000;
+const ZERO = 0x30;
+
+export class JetStreamSink implements EventSink {
+  readonly #connection: NatsConnection;
+  readonly #timeoutMs: number;
+  readonly #stream: string | undefined;
+  readonly #inbox = createInbox();
+  /** By token, oldest first: all wait equally long. */
+  readonly #waiting = new Map<number, Waiting>();
+  #subscription: Subscription | undefined;
+  #tokens = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isAway = false;
+  /** Called when there is a connection again. */
+  readonly #returns = new Set<() => void>();
+
+  constructor(connection: NatsConnection, options: JetStreamSinkOptions = {}) {
+    this.#connection = connection;
+    this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+    this.#stream = options.stream;
+    void this.#watch();
+  }
+
+  async append(event: NewEvent): Promise<Appended> {
+    if (this.#isAway) await this.#connected();
+    return new Promise((resolve, reject) => {
+      const token = this.#tokens++;
+      const deadline = performance.now() + this.#timeoutMs;
+      this.#waiting.set(token, { subject: event.subject, deadline, resolve, reject });
+      try {
+        this.#send(event, token);
+        this.#timer ??= setTimeout(() => this.#expire(), this.#timeoutMs).unref();
+      } catch (error) {
+        this.#waiting.delete(token);
+        reject(sendError(event, error));
+      }
+    });
+  }
+
+  #send(event: NewEvent, token: number): void {
+    this.#subscription ??= this.#connection.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error === null) this.#receive(message);
+        else this.#refused(error);
+      },
+    });
+    const head = headers();
+    head.set('Nats-Msg-Id', event.id);
+    if (this.#stream !== undefined) head.set('Nats-Expected-Stream', this.#stream);
+    this.#connection.publish(event.subject, event.body, { headers: head, reply: `${this.#inbox}.${token}` });
+  }
+
+  #receive(message: Msg): void {
+    const subject = subjectBytes(message);
+    let token = 0;
+    for (let at = this.#inbox.length + 1; at < subject.length; at++) token = token * 10 + subject[at]! - ZERO;
+    const waiting = this.#waiting.get(token);
+    if (waiting === undefined) return;
+    this.#waiting.delete(token);
+    const { data } = message;
+    if (data.length === 0) {
+      const code = message.headers?.code ?? 0;
+      const text = code === NO_RESPONDERS ? 'no stream takes it' : `status ${code}`;
+      waiting.reject(answerError(waiting.subject, code, text));
+      return;
+    }
+    try {
+      const { stream, seq, duplicate, error } = JSON.parse(message.string()) as Answer;
+      if (error !== undefined) waiting.reject(answerError(waiting.subject, error.err_code, error.description));
+      else waiting.resolve({ stream, sequence: seq, duplicate: duplicate === true });
+    } catch (error) {
+      // Somebody who is no stream answered.
+      waiting.reject(answerError(waiting.subject, 0, `the answer is no acknowledgement: ${messageOf(error)}`));
+    }
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    this.#timer = undefined;
+    for (const [token, { subject, deadline, reject }] of this.#waiting) {
+      if (deadline > now) {
+        this.#timer = setTimeout(() => this.#expire(), deadline - now).unref();
+        return;
+      }
+      this.#waiting.delete(token);
+      reject(unanswered(subject, `no answer within ${this.#timeoutMs} ms`));
+    }
+  }
+
+  /** The server forbids the inbox; the library has closed the subscription. */
+  #refused(error: Error): void {
+    this.#subscription = undefined;
+    this.#rejectAll((subject) => refused(subject, error));
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.#connection.status()) this.#follow(status);
+    this.#return();
+    this.#rejectAll((subject) => unanswered(subject, 'the connection was closed'));
+  }
+
+  #follow(status: Status): void {
+    if (status.type === 'disconnect') {
+      this.#isAway = true;
+      this.#rejectAll((subject) => unanswered(subject, 'the connection was lost before the answer'));
+    } else if (status.type === 'reconnect') this.#return();
+    else if (status.type === 'error') {
+      const { error } = status;
+      if (!(error instanceof PermissionViolationError) || error.operation !== 'publish') return;
+      this.#rejectAll((subject) => (subject === error.subject ? refused(subject, error) : undefined));
+    }
+  }
+
+  #return(): void {
+    this.#isAway = false;
+    for (const callback of this.#returns) callback();
+    this.#returns.clear();
+  }
+
+  #connected(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const back = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.#returns.delete(back);
+        reject(new MillraceError('NATS_UNREACHABLE', `no connection within ${this.#timeoutMs} ms`));
+      }, this.#timeoutMs);
+      this.#returns.add(back);
+    });
+  }
+
+  #rejectAll(errorOf: (subject: string) => MillraceError | undefined): void {
+    for (const [token, { subject, reject }] of this.#waiting) {
+      const error = errorOf(subject);
+      if (error === undefined) continue;
+      this.#waiting.delete(token);
+      reject(error);
+    }
+  }
+}
+
+function unanswered(subject: string, why: string): MillraceError {
+  return new MillraceError('NATS_UNREACHABLE', `publishing to ${JSON.stringify(subject)}: ${why}; it may be stored`);
+}
+
+function refused(subject: string, cause: Error): MillraceError {
+  const message = `nats-server refuses to publish to ${JSON.stringify(subject)}: ${messageOf(cause)}`;
+  return new MillraceError('NATS_REFUSED', message, { cause });
+}

@@ -1,0 +1,62 @@
+/** Connections to NATS and Redis as the options name them. Part of the composition root. */
+import { readFileSync } from 'node:fs';
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { Redis } from 'ioredis';
+import { connectNats } from '../adapters/nats/connect-nats.js';
+import { connectRedis, untilRedisReady } from '../adapters/redis/redis-connection.js';
+import type { Options } from '../options/types.js';
+import type { LogLine } from '../ports/log.js';
+
+/** Redis settings as plain data, so that they cross a thread edge. */
+export interface RedisSettings {
+  readonly url: string;
+  readonly tlsCa: string | undefined;
+  readonly commandTimeoutMs: number;
+}
+
+export function redisSettings({ redis }: Options): RedisSettings {
+  const url = new URL(redis.url);
+  if (redis.username !== undefined) url.username = encodeURIComponent(redis.username);
+  if (redis.password !== undefined) url.password = encodeURIComponent(redis.password);
+  return { url: url.href, tlsCa: redis.tlsCa, commandTimeoutMs: redis.commandTimeoutMs };
+}
+
+/** Starts to connect and returns at once; see `connectRedis`. */
+export function openRedis(settings: RedisSettings, name: string, log: LogLine): Redis {
+  const { url, tlsCa, commandTimeoutMs } = settings;
+  return connectRedis({
+    url,
+    commandTimeoutMs,
+    name,
+    log,
+    ...(tlsCa === undefined ? {} : { tls: { ca: readFileSync(tlsCa) } }),
+  });
+}
+
+/** Connects to both, waiting for whichever is away until `signal` aborts. */
+export async function openServices(
+  options: Options,
+  log: LogLine,
+  signal?: AbortSignal,
+): Promise<{ nats: NatsConnection; redis: Redis }> {
+  const name = `millrace-${options.app}-${options.node}`;
+  const nats = await connectNats(options.nats, name, log, signal);
+  const redis = openRedis(redisSettings(options), name, log);
+  await redisReady(redis, log, signal);
+  return { nats, redis };
+}
+
+const WAIT_MS = 2_000;
+
+/** Waits until Redis answers; the last error is thrown when `signal` aborts. */
+export async function redisReady(redis: Redis, log: LogLine, signal?: AbortSignal): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await untilRedisReady(redis, WAIT_MS);
+      return;
+    } catch (error) {
+      if (attempt === 0) log('warn', 'redis.waiting', { error: (error as Error).message });
+      if (signal?.aborted === true) throw error;
+    }
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * The keyed state of one partition: the resident keys, what is dirty, what must be loaded, what may leave.
+ *
+ * Invariants
+ * S1. A key's state is either resident and newest, or the stored one is: a key leaves only when nothing of it is
+ *     dirty, being saved, waiting or buffered.
+ * S2. `encodeDirty` is a consistent cut: what is applied later is in the next one.
+ */
+import type { FieldChanges } from '../checkpoint/commit.js';
+import type { KeyHash } from '../dedupe/dedupe-index.js';
+import { keyHashOf } from '../dedupe/dedupe-index.js';
+import { freezeState } from './state-value.js';
+
+/** One resident key. `W` is what waits for its state to be loaded. */
+export interface KeyEntry<W> {
+  readonly key: string;
+  readonly hash: KeyHash;
+  state: unknown;
+  /** Newest event time applied, epoch ms, −Infinity before the first. */
+  time: number;
+  /** Id and stream sequence of the event applied last. */
+  id: string;
+  streamSequence: number;
+  /** How many events were applied. */
+  applied: number;
+  loaded: boolean;
+  dirty: boolean;
+  saving: boolean;
+  /** Touched since the passivation hand last passed. */
+  used: boolean;
+  /** Buffered or waiting events that refer to this entry. */
+  holds: number;
+  /** Due events in order, while the state is being loaded. */
+  waiting: W[] | undefined;
+  /** Length of the stored text, for the bounds. */
+  bytes: number;
+}
+
+/** What `redis-cli HGET` shows for a key. */
+export interface StateEnvelope {
+  readonly state: unknown;
+  readonly time: number;
+  readonly id: string;
+  readonly sequence: string;
+  readonly applied: number;
+}
+
+const NEW_KEY_BYTES = 128;
+
+export class KeyedState<W> {
+  readonly #entries = new Map<string, KeyEntry<W>>();
+  readonly #keysMax: number;
+  readonly #bytesMax: number;
+  /** True while every stored key is resident, so that an unknown key is a new one. */
+  #complete: boolean;
+  #wanted: string[] = [];
+  #dirty: KeyEntry<W>[] = [];
+  #saving: KeyEntry<W>[] = [];
+  #dirtyBytes = 0;
+  #bytes = 0;
+  #hand: Iterator<KeyEntry<W>> | undefined;
+
+  constructor(complete: boolean, keysMax: number, bytesMax: number) {
+    this.#complete = complete;
+    this.#keysMax = keysMax;
+    this.#bytesMax = bytesMax;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Rough size of the next commit's state, bytes. */
+  get dirtyBytes(): number {
+    return this.#dirtyBytes;
+  }
+
+  get isDirty(): boolean {
+    return this.#dirty.length > 0;
+  }
+
+  /** The entry of a key; one that is not resident is made, and asked for if it may be stored. */
+  entry(key: string): KeyEntry<W> {
+    const known = this.#entries.get(key);
+    if (known !== undefined) {
+      known.used = true;
+      return known;
+    }
+    const entry: KeyEntry<W> = {
+      key,
+      hash: keyHashOf(key),
+      state: undefined,
+      time: Number.NEGATIVE_INFINITY,
+      id: '',
+      streamSequence: 0,
+      applied: 0,
+      loaded: this.#complete,
+      dirty: false,
+      saving: false,
+      used: true,
+      holds: 0,
+      waiting: undefined,
+      bytes: NEW_KEY_BYTES,
+    };
+    this.#entries.set(key, entry);
+    this.#bytes += NEW_KEY_BYTES;
+    if (!this.#complete) this.#wanted.push(key);
+    return entry;
+  }
+
+  resident(key: string): KeyEntry<W> | undefined {
+    return this.#entries.get(key);
+  }
+
+  entries(): Iterable<KeyEntry<W>> {
+    return this.#entries.values();
+  }
+
+  /** Keys to load since the last call. */
+  takeWanted(): string[] {
+    const wanted = this.#wanted;
+    if (wanted.length > 0) this.#wanted = [];
+    return wanted;
+  }
+
+  /** Takes in a loaded key; returns what is wrong with the stored text, or undefined. */
+  fill(key: string, stored: string | undefined): string | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.loaded) return undefined;
+    entry.loaded = true;
+    if (stored === undefined) return undefined;
+    const envelope = readEnvelope(stored);
+    if (envelope === undefined) return `the state of key ${JSON.stringify(key)} cannot be read`;
+    freezeState(envelope.state);
+    entry.state = envelope.state;
+    entry.time = envelope.time;
+    entry.id = envelope.id;
+    entry.streamSequence = Number(envelope.sequence);
+    entry.applied = envelope.applied;
+    this.#bytes += stored.length - entry.bytes;
+    entry.bytes = stored.length;
+    return undefined;
+  }
+
+  markDirty(entry: KeyEntry<W>): void {
+    if (entry.dirty) return;
+    entry.dirty = true;
+    this.#dirty.push(entry);
+    this.#dirtyBytes += entry.bytes + entry.key.length;
+  }
+
+  /** The dirty keys as stored text; from now on they count as being saved. */
+  encodeDirty(): FieldChanges {
+    const set: [string, string][] = [];
+    for (const entry of this.#dirty) {
+      const text = writeEnvelope(entry);
+      this.#bytes += text.length - entry.bytes;
+      entry.bytes = text.length;
+      entry.dirty = false;
+      entry.saving = true;
+      set.push([entry.key, text]);
+    }
+    this.#saving = this.#dirty;
+    this.#dirty = [];
+    this.#dirtyBytes = 0;
+    return { set, remove: [] };
+  }
+
+  /** The last encoded keys are stored; idle ones may leave. */
+  saved(): void {
+    for (const entry of this.#saving) entry.saving = false;
+    this.#saving = [];
+    this.#passivate();
+  }
+
+  /** Clock eviction: the hand clears `used`, and takes what it finds cleared. At most one round a call. */
+  #passivate(): void {
+    let steps = this.#entries.size;
+    while (steps-- > 0 && (this.#entries.size > this.#keysMax || this.#bytes > this.#bytesMax)) {
+      this.#hand ??= this.#entries.values();
+      const { value: entry, done } = this.#hand.next();
+      if (done === true) {
+        this.#hand = undefined;
+        continue;
+      }
+      if (entry.used) {
+        entry.used = false;
+        continue;
+      }
+      if (entry.dirty || entry.saving || entry.holds > 0 || !entry.loaded) continue;
+      this.#entries.delete(entry.key);
+      this.#bytes -= entry.bytes;
+      if (entry.applied > 0) this.#complete = false;
+    }
+  }
+}
+
+/** Reads stored text of one key; undefined if it is not an envelope. */
+export function readEnvelope(text: string): StateEnvelope | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { state, time, id, sequence, applied } = value as Record<string, unknown>;
+  if (typeof time !== 'number' || typeof id !== 'string') return undefined;
+  if (typeof sequence !== 'string' || !/^\d{1,16}$/.test(sequence)) return undefined;
+  // What was never applied is not stored; with 0 the state would be taken for a new one and start again.
+  if (state === undefined || typeof applied !== 'number' || !Number.isSafeInteger(applied) || applied < 1) return undefined;
+  return { state, time, id, sequence, applied };
+}
+
+function writeEnvelope(entry: KeyEntry<unknown>): string {
+  return `{"state":${JSON.stringify(entry.state)},"time":${entry.time},"id":${JSON.stringify(entry.id)},"sequence":"${entry.streamSequence}","applied":${entry.applied}}`;
+}

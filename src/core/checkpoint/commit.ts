@@ -1,0 +1,53 @@
+/** What one checkpoint writes, as values. A store applies all of it or nothing. */
+import type { StoredSegment } from '../dedupe/dedupe-segments.js';
+
+/** One key's state as it is stored: JSON of a `StateEnvelope`. */
+export type StoredState = string;
+
+/** Change of one partition's hash of named entries: fields to set, fields to remove. */
+export interface FieldChanges {
+  readonly set: readonly (readonly [field: string, value: string])[];
+  readonly remove: readonly string[];
+}
+
+export interface Commit {
+  readonly partition: number;
+  /** `epoch:nonce` of the committing incarnation. */
+  readonly owner: string;
+  /** Checkpoint number that this commit writes; the stored one must be one less. */
+  readonly number: number;
+  /** The encoded `PartitionRecord`. */
+  readonly record: string;
+  /** Keyed state: field is the key, value its envelope. */
+  readonly state: FieldChanges;
+  readonly dedupePut: readonly StoredSegment[];
+  readonly dedupeDrop: readonly number[];
+  /** Dead letters: field is the stream sequence, value the JSON of a `DeadLetter`. */
+  readonly dead: FieldChanges;
+  /** Outputs not yet known to be published: field is the output id, value the JSON of an `Output`. */
+  readonly outbox: FieldChanges;
+}
+
+/** An event set aside, with everything needed to look at it and to replay it. */
+export interface DeadLetter {
+  readonly sequence: number;
+  readonly code: string;
+  readonly problems: readonly string[];
+  readonly key: string | null;
+  readonly id: string | null;
+  readonly subject: string;
+  /** Header block, or null. */
+  readonly headers: string | null;
+  /** The original body: text, or base64 where the bytes are not UTF-8. */
+  readonly body: string;
+  readonly encoding: 'utf8' | 'base64';
+  /** The log's timestamp, epoch ms. */
+  readonly streamTime: number;
+}
+
+/** Something a handler sent on. Its id is the same after every replay. */
+export interface Output {
+  readonly id: string;
+  readonly subject: string;
+  readonly data: unknown;
+}

@@ -1,0 +1,327 @@
+/**
+ * Which events were seen, by 128-bit fingerprint of (id, key), within a horizon of event time and count.
+ *
+ * Memory per id: 28 bytes of entry and 5 to 10 bytes of table; no object per id. Entries lie in chunks, in arrival
+ * order; the table maps a fingerprint to its entry by linear probing with backward-shift deletion.
+ *
+ * Invariants
+ * D1. An id is a duplicate iff an entry with the same 128 bits is inside the horizon; event time decides, never a wall clock.
+ * D2. An entry whose event still waits is marked so: only decided ones may be stored, or recovery would take an
+ *     event that it reads again for a duplicate of itself.
+ * D3. Eviction goes from the oldest arrival on and stops at an entry whose event still waits.
+ * D4. The fingerprint's first half depends on the id alone, so that an id can be looked up without its key; the
+ *     second half on both, so that ids that are unique per key only never collide.
+ * D5. The place of an evicted entry is used again only after `recycle`: until a commit has copied the entries that
+ *     were decided, their numbers must not come to mean other ids, least of all ones that still wait.
+ * D6. No entry is ever more than 2^32 ms behind the newest time, or 32 bits would make it look young again.
+ */
+import { mix32, murmur128, murmurWords } from '../key/hash.js';
+
+/** What was decided about an event. The numbers are stored: never reuse one. */
+export const Decision = { waiting: 0, applied: 1, late: 2, dead: 3, skipped: 4 } as const;
+export type Decision = (typeof Decision)[keyof typeof Decision];
+
+/** What the index knows about one id. */
+export interface Seen {
+  readonly streamSequence: number;
+  /** Event time, epoch ms. */
+  readonly time: number;
+  readonly bodyHash: number;
+  readonly decision: Decision;
+}
+
+/** 64-bit hash of a key, mixed into the fingerprint; computed once per resident key. */
+export interface KeyHash {
+  readonly high: number;
+  readonly low: number;
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** Longest horizon: times are kept as 32 bits of milliseconds (49 days) behind the newest one. */
+export const DEDUPE_HORIZON_MS_MAX = 20 * DAY_MS;
+
+/** How far event time moves on before stored times are brought up to the longest horizon again (D6). */
+export const AGEING_MS = 5 * DAY_MS;
+
+/** 32-bit words of an entry: 4 of fingerprint, 1 of body hash (28 bits) and decision (4), 1 of time, 1 of sequence. */
+export const ENTRY_WORDS = 7;
+const BODY = 4;
+const TIME = 5;
+const SEQUENCE = 6;
+
+const SEED = 0x6d696c6c;
+const CHUNK = 4096;
+const TWO32 = 0x1_0000_0000;
+
+export function keyHashOf(key: string): KeyHash {
+  murmur128(key, SEED);
+  return { high: murmurWords[0]!, low: murmurWords[1]! };
+}
+
+export class DedupeIndex {
+  readonly #horizonMs: number;
+  readonly #countMax: number;
+  /** Pool of chunks; entry e lives in chunk e / CHUNK. */
+  readonly #chunks: Uint32Array[] = [];
+  /** Chunk numbers in arrival order; the first holds the oldest entry, the last takes the next one. */
+  readonly #order: number[] = [];
+  readonly #free: number[] = [];
+  /** Chunks that were evicted as a whole since the last `recycle`. */
+  readonly #retired: number[] = [];
+  #headOffset = 0;
+  #tailOffset = CHUNK;
+  #size = 0;
+  /** Entry number + 1, 0 = free. */
+  #table = new Uint32Array(64);
+  #maxTime = 0;
+  /** `#maxTime` when the entries were last aged. */
+  #agedAt = 0;
+  #maxSequence = 0;
+  #evictedEarly = 0;
+  // The fingerprint of the last `find`, for the `insert` that follows it.
+  #f0 = 0;
+  #f1 = 0;
+  #f2 = 0;
+  #f3 = 0;
+
+  constructor(horizonMs: number, countMax: number) {
+    this.#horizonMs = horizonMs;
+    this.#countMax = countMax;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Ids that left because of the count bound while still inside the time horizon. */
+  get evictedEarly(): number {
+    return this.#evictedEarly;
+  }
+
+  /** Bytes held. */
+  get bytes(): number {
+    return this.#chunks.length * CHUNK * ENTRY_WORDS * 4 + this.#table.byteLength;
+  }
+
+  get maxTime(): number {
+    return this.#maxTime;
+  }
+
+  get maxSequence(): number {
+    return this.#maxSequence;
+  }
+
+  /** Entry of an event seen inside the horizon, or −1. Remembers the fingerprint for `insert`. */
+  find(id: string, key: KeyHash): number {
+    this.#fingerprint(id, key);
+    const entry = this.#lookUp();
+    return entry >= 0 && this.#isExpired(entry) ? -1 : entry;
+  }
+
+  /** Adds the event of the last `find`, as waiting; returns its entry for `decide`. */
+  insert(time: number, streamSequence: number, bodyHash: number): number {
+    this.#advance(time, streamSequence);
+    this.#evict();
+    const stale = this.#lookUp();
+    const entry = this.#allocate();
+    const words = this.#chunks[Math.floor(entry / CHUNK)]!;
+    const at = (entry % CHUNK) * ENTRY_WORDS;
+    words[at] = this.#f0;
+    words[at + 1] = this.#f1;
+    words[at + 2] = this.#f2;
+    words[at + 3] = this.#f3;
+    words[at + BODY] = (bodyHash << 4) | Decision.waiting;
+    words[at + TIME] = Math.max(time, this.#maxTime - DEDUPE_HORIZON_MS_MAX) % TWO32;
+    words[at + SEQUENCE] = streamSequence % TWO32;
+    if (stale >= 0) this.#unlink(stale);
+    this.#link(entry);
+    return entry;
+  }
+
+  decide(entry: number, decision: Decision): void {
+    const words = this.#chunks[Math.floor(entry / CHUNK)]!;
+    const at = (entry % CHUNK) * ENTRY_WORDS + BODY;
+    words[at] = (words[at]! & ~15) | decision;
+  }
+
+  /** Whether the entry was inserted with the same body hash. */
+  hasBody(entry: number, bodyHash: number): boolean {
+    return this.#word(entry, BODY) >>> 4 === (bodyHash << 4) >>> 4;
+  }
+
+  seen(entry: number): Seen {
+    const body = this.#word(entry, BODY);
+    return {
+      streamSequence: this.#maxSequence - ((this.#maxSequence % TWO32) - this.#word(entry, SEQUENCE) + TWO32) % TWO32,
+      time: this.#timeOf(entry),
+      bodyHash: body >>> 4,
+      decision: (body & 15) as Decision,
+    };
+  }
+
+  /** Everything inside the horizon about an id, whatever its key. */
+  findAll(id: string): Seen[] {
+    this.#fingerprint(id, { high: 0, low: 0 });
+    const found: Seen[] = [];
+    const mask = this.#table.length - 1;
+    for (let at = this.#f0 & mask; this.#table[at] !== 0; at = (at + 1) & mask) {
+      const entry = this.#table[at]! - 1;
+      const matches = this.#word(entry, 0) === this.#f0 && this.#word(entry, 1) === this.#f1;
+      if (matches && !this.#isExpired(entry)) found.push(this.seen(entry));
+    }
+    return found;
+  }
+
+  /** Copies an entry's words to `into` at word offset `at`, for storing. */
+  copy(entry: number, into: Uint32Array, at: number): void {
+    const from = (entry % CHUNK) * ENTRY_WORDS;
+    into.set(this.#chunks[Math.floor(entry / CHUNK)]!.subarray(from, from + ENTRY_WORDS), at);
+  }
+
+  /** Puts a stored entry back, as `copy` gave it when the newest time and sequence were these. */
+  restore(words: Uint32Array, at: number, maxTime: number, maxSequence: number): void {
+    [this.#f0, this.#f1, this.#f2, this.#f3] = [words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!];
+    const time = maxTime - ((maxTime % TWO32) - words[at + TIME]! + TWO32) % TWO32;
+    const sequence = maxSequence - ((maxSequence % TWO32) - words[at + SEQUENCE]! + TWO32) % TWO32;
+    // Waiting events counted there too, and ids that they put outside the horizon stay outside.
+    this.#advance(maxTime, maxSequence);
+    const entry = this.insert(time, sequence, words[at + BODY]! >>> 4);
+    this.decide(entry, (words[at + BODY]! & 15) as Decision);
+  }
+
+  /** The decided entries have been copied: evicted places may be used again. */
+  recycle(): void {
+    this.#free.push(...this.#retired.splice(0));
+  }
+
+  #advance(time: number, streamSequence: number): void {
+    if (streamSequence > this.#maxSequence) this.#maxSequence = streamSequence;
+    if (time <= this.#maxTime) return;
+    if (time - this.#agedAt > AGEING_MS) this.#age(time);
+    this.#maxTime = time;
+  }
+
+  /** Event time will be `time`: what is then older than the longest horizon is made just that old. */
+  #age(time: number): void {
+    const oldest = time - DEDUPE_HORIZON_MS_MAX;
+    for (let chunk = 0; chunk < this.#chunks.length; chunk++)
+      for (let entry = chunk * CHUNK; entry < (chunk + 1) * CHUNK; entry++)
+        if (this.#timeOf(entry) < oldest)
+          this.#chunks[chunk]![(entry % CHUNK) * ENTRY_WORDS + TIME] = Math.max(oldest, 0) % TWO32;
+    this.#agedAt = time;
+  }
+
+  #word(entry: number, offset: number): number {
+    return this.#chunks[Math.floor(entry / CHUNK)]![(entry % CHUNK) * ENTRY_WORDS + offset]!;
+  }
+
+  #timeOf(entry: number): number {
+    return this.#maxTime - ((this.#maxTime % TWO32) - this.#word(entry, TIME) + TWO32) % TWO32;
+  }
+
+  #isExpired(entry: number): boolean {
+    return this.#timeOf(entry) <= this.#maxTime - this.#horizonMs && (this.#word(entry, BODY) & 15) !== Decision.waiting;
+  }
+
+  #fingerprint(id: string, key: KeyHash): void {
+    murmur128(id, SEED);
+    this.#f0 = murmurWords[0]!;
+    this.#f1 = murmurWords[1]!;
+    this.#f2 = mix32(murmurWords[2]!, key.high);
+    this.#f3 = mix32(murmurWords[3]!, key.low);
+  }
+
+  #lookUp(): number {
+    const table = this.#table;
+    const mask = table.length - 1;
+    for (let at = this.#f0 & mask; ; at = (at + 1) & mask) {
+      const slot = table[at]!;
+      if (slot === 0) return -1;
+      const entry = slot - 1;
+      const words = this.#chunks[Math.floor(entry / CHUNK)]!;
+      const from = (entry % CHUNK) * ENTRY_WORDS;
+      if (
+        words[from] === this.#f0 &&
+        words[from + 1] === this.#f1 &&
+        words[from + 2] === this.#f2 &&
+        words[from + 3] === this.#f3
+      )
+        return entry;
+    }
+  }
+
+  #allocate(): number {
+    if (this.#tailOffset === CHUNK) {
+      let chunk = this.#free.pop();
+      if (chunk === undefined) {
+        chunk = this.#chunks.length;
+        this.#chunks.push(new Uint32Array(CHUNK * ENTRY_WORDS));
+      }
+      this.#order.push(chunk);
+      this.#tailOffset = 0;
+    }
+    this.#size++;
+    return this.#order[this.#order.length - 1]! * CHUNK + this.#tailOffset++;
+  }
+
+  #evict(): void {
+    while (this.#size > 0) {
+      const entry = this.#order[0]! * CHUNK + this.#headOffset;
+      if ((this.#word(entry, BODY) & 15) === Decision.waiting) return;
+      if (!this.#isExpired(entry)) {
+        if (this.#size < this.#countMax) return;
+        this.#evictedEarly++;
+      }
+      this.#unlink(entry);
+      this.#size--;
+      if (++this.#headOffset < CHUNK) continue;
+      this.#retired.push(this.#order.shift()!);
+      this.#headOffset = 0;
+      if (this.#order.length === 0) this.#tailOffset = CHUNK;
+    }
+  }
+
+  #link(entry: number): void {
+    if (this.#size * 5 > this.#table.length * 4) {
+      this.#rebuild(entry);
+      return;
+    }
+    const mask = this.#table.length - 1;
+    let at = this.#word(entry, 0) & mask;
+    while (this.#table[at] !== 0) at = (at + 1) & mask;
+    this.#table[at] = entry + 1;
+  }
+
+  /** Removes an entry from the table, if it is still there, and closes the hole. */
+  #unlink(entry: number): void {
+    const table = this.#table;
+    const mask = table.length - 1;
+    let hole = this.#word(entry, 0) & mask;
+    while (table[hole] !== entry + 1) {
+      if (table[hole] === 0) return;
+      hole = (hole + 1) & mask;
+    }
+    for (let at = (hole + 1) & mask; table[at] !== 0; at = (at + 1) & mask) {
+      const home = this.#word(table[at]! - 1, 0) & mask;
+      if (((at - home) & mask) < ((at - hole) & mask)) continue;
+      table[hole] = table[at]!;
+      hole = at;
+    }
+    table[hole] = 0;
+  }
+
+  /** Doubles the table, takes over what it linked, and links the new entry. */
+  #rebuild(entry: number): void {
+    const linked = this.#table;
+    this.#table = new Uint32Array(linked.length * 2);
+    const mask = this.#table.length - 1;
+    const put = (slot: number): void => {
+      let at = this.#word(slot - 1, 0) & mask;
+      while (this.#table[at] !== 0) at = (at + 1) & mask;
+      this.#table[at] = slot;
+    };
+    for (const slot of linked) if (slot !== 0) put(slot);
+    put(entry + 1);
+  }
+}

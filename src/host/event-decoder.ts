@@ -1,0 +1,101 @@
+/**
+ * From the bytes of a batch record to a decoded event. Sizes are checked before anything is parsed, and bytes that
+ * are not UTF-8 never become text: they are kept as they are, in base64, for the dead letter.
+ */
+import { Buffer, isUtf8 } from 'node:buffer';
+import type { Decoded } from '../core/event/decode.js';
+import { decodeEvent } from '../core/event/decode.js';
+import type { EventLimits, RawEvent } from '../core/event/event.js';
+import type { EventFormat } from '../core/event/event-format.js';
+import type { Rejection } from '../core/event/reject.js';
+import { partitionOf } from '../core/key/partition.js';
+import type { BatchReader } from '../protocol/batch.js';
+
+export interface DecoderOptions {
+  readonly format: EventFormat;
+  readonly limits: EventLimits;
+  /** False where dedupe is off: an event then needs no id. */
+  readonly idRequired: boolean;
+  readonly partitions: number;
+  /** The partition was not computed from the subject token that holds the key, so it must be checked. */
+  readonly checkPartition: boolean;
+}
+
+export interface DecodedRecord {
+  readonly raw: RawEvent;
+  readonly decoded: Decoded;
+}
+
+/** How much of an oversized body its dead letter keeps; the stream has the rest. */
+const OVERSIZE_KEPT_BYTES = 65_536;
+
+export class EventDecoder {
+  readonly #options: DecoderOptions;
+  readonly #keyToken: number;
+
+  constructor(options: DecoderOptions) {
+    this.#options = options;
+    this.#keyToken = options.format.key.kind === 'token' ? options.format.key.index : 0;
+  }
+
+  /** Decodes the record that `reader` stands on; `bytes` is the batch. */
+  decode(bytes: Buffer, reader: BatchReader): DecodedRecord {
+    const { limits } = this.#options;
+    const { subjectAt, headersAt, bodyAt, end } = reader;
+    const subject = bytes.toString('utf8', subjectAt, headersAt);
+    const bodyBytes = end - bodyAt;
+    const rejection = this.#checkBytes(bytes, reader, subject);
+    const encoding = rejection?.code === 'EVENT_NOT_UTF8' ? 'base64' : 'utf8';
+    const kept = bodyBytes > limits.payloadBytesMax ? bodyAt + OVERSIZE_KEPT_BYTES : end;
+    const raw: RawEvent = {
+      subject,
+      token: this.#keyToken === 0 ? undefined : tokenAt(subject, this.#keyToken),
+      headers: bodyAt > headersAt && bodyAt - headersAt <= limits.headerBytesMax ? bytes.toString('utf8', headersAt, bodyAt) : undefined,
+      body: bytes.toString(encoding, bodyAt, kept),
+      encoding,
+      streamSequence: reader.sequence,
+      streamTime: reader.timeMs,
+    };
+    if (rejection !== undefined) return { raw, decoded: { kind: 'rejected', rejection, key: undefined } };
+    const decoded = decodeEvent(raw, this.#options.format, this.#options.idRequired);
+    return { raw, decoded: this.#options.checkPartition ? this.#checkPartition(decoded, reader.partition) : decoded };
+  }
+
+  #checkBytes(bytes: Buffer, reader: BatchReader, subject: string): Rejection | undefined {
+    const { limits } = this.#options;
+    const { subjectAt, headersAt, bodyAt, end } = reader;
+    if (end - bodyAt > limits.payloadBytesMax) {
+      const problem = `the body has ${end - bodyAt} bytes, allowed are ${limits.payloadBytesMax}; the dead letter keeps the first ${OVERSIZE_KEPT_BYTES}`;
+      return { code: 'EVENT_TOO_LARGE', problems: [problem] };
+    }
+    if (bodyAt - headersAt > limits.headerBytesMax) {
+      const problem = `the headers have ${bodyAt - headersAt} bytes, allowed are ${limits.headerBytesMax}`;
+      return { code: 'EVENT_TOO_LARGE', problems: [problem] };
+    }
+    if (!isUtf8(bytes.subarray(bodyAt, end))) return { code: 'EVENT_NOT_UTF8', problems: ['the body is not UTF-8'] };
+    // A replacement character may be the publisher's own, or may stand for bytes that are not UTF-8.
+    if (subject.includes('\ufffd') && !isUtf8(bytes.subarray(subjectAt, headersAt)))
+      return { code: 'EVENT_KEY_INVALID', problems: ['the subject is not UTF-8'] };
+    return undefined;
+  }
+
+  #checkPartition(decoded: Decoded, partition: number): Decoded {
+    if (decoded.kind !== 'event') return decoded;
+    const expected = partitionOf(decoded.event.key, this.#options.partitions);
+    if (expected === partition) return decoded;
+    const problems = [`the subject names partition ${partition}, but the key belongs to ${expected}`];
+    return { kind: 'rejected', rejection: { code: 'EVENT_KEY_INVALID', problems }, key: decoded.event.key };
+  }
+}
+
+/** The `index`th token of a subject, from 1; '' if there is none. */
+export function tokenAt(subject: string, index: number): string {
+  let from = 0;
+  for (let i = 1; i < index; i++) {
+    const dot = subject.indexOf('.', from);
+    if (dot < 0) return '';
+    from = dot + 1;
+  }
+  const end = subject.indexOf('.', from);
+  return end < 0 ? subject.slice(from) : subject.slice(from, end);
+}

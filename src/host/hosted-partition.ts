@@ -1,0 +1,251 @@
+/**
+ * One incarnation of a partition on a host: its actor, its loads and its commits. Owns every await of the partition.
+ *
+ *   claiming → claimed → running → draining → over
+ *       ↘        ↘          ↘ (fenced, halted) ↗
+ *
+ * Invariants
+ * H1. Events count only while running: what was sent before `run` belongs to an earlier incarnation.
+ * H2. A commit whose outcome is unknown is sent again unchanged until the store says what became of it.
+ * H3. A refused commit ends the incarnation: memory is dropped, nothing is written any more.
+ */
+import type { ActorOptions } from '../core/actor/actor.js';
+import { Actor } from '../core/actor/actor.js';
+import type { Handler } from '../core/actor/handler.js';
+import type { Commit } from '../core/checkpoint/commit.js';
+import type { Anchor } from '../core/checkpoint/record.js';
+import { MillraceError } from '../errors.js';
+import type { CheckpointStore } from '../ports/checkpoint-store.js';
+import type { Clock } from '../ports/clock.js';
+import type { LogLine } from '../ports/log.js';
+import type { HostToMain, PartitionReport } from '../protocol/messages.js';
+import type { Claimed } from './claim.js';
+import { faultOf } from '../protocol/fault.js';
+import { retrying } from '../retrying.js';
+
+/** What all partitions of a host share. */
+export interface HostedDependencies {
+  readonly store: CheckpointStore;
+  readonly handler: Handler;
+  readonly clock: Clock;
+  readonly options: ActorOptions;
+  readonly post: (message: HostToMain) => void;
+  readonly log: LogLine;
+  /** A commit was stored: its duration in ms and how many keys it had. */
+  readonly committed: (ms: number, keys: number) => void;
+  /** Loads or commits have ended: a host that held back batches looks again. */
+  readonly eased: () => void;
+}
+
+/** Most keys of one load call. */
+const LOAD_KEYS_MAX = 1_000;
+
+export class HostedPartition {
+  readonly #deps: HostedDependencies;
+  readonly #claimed: Claimed;
+  #actor: Actor | undefined;
+  #phase: 'claimed' | 'running' | 'draining' | 'over' = 'claimed';
+  /** The end was told to the main thread. */
+  #reported = false;
+  #saving: Promise<void> | undefined;
+  #loading = 0;
+  #savedAt: number;
+  /** Monotonic time of the last prepared commit. */
+  #preparedAt: number;
+
+  constructor(deps: HostedDependencies, claimed: Claimed) {
+    this.#deps = deps;
+    this.#claimed = claimed;
+    this.#savedAt = claimed.record.savedAt;
+    this.#preparedAt = deps.clock.elapsed();
+  }
+
+  get partition(): number {
+    return this.#claimed.record.partition;
+  }
+
+  get actor(): Actor | undefined {
+    return this.#phase === 'running' ? this.#actor : undefined;
+  }
+
+  /** Keys that are being loaded; many of them mean that batches should wait. */
+  get loading(): number {
+    return this.#loading;
+  }
+
+  get isSaving(): boolean {
+    return this.#saving !== undefined;
+  }
+
+  get isOver(): boolean {
+    return this.#phase === 'over';
+  }
+
+  run(floor: number, gap: readonly number[]): void {
+    if (this.#phase !== 'claimed') return;
+    const { owner, partition, record } = this.#claimed;
+    const { position } = record;
+    const above = position.above.filter((_, i, all) => all[i | 1]! > floor);
+    this.#actor = new Actor(this.#deps.options, this.#deps.handler, {
+      owner,
+      number: partition.stored.number,
+      record: {
+        ...record,
+        position: { floor: Math.max(position.floor, floor), above },
+        gaps: [...record.gaps, ...gap],
+      },
+      segments: partition.segments,
+      outboxStored: partition.outbox.length,
+      empty: partition.empty,
+    });
+    this.#phase = 'running';
+    if (partition.outbox.length > 0)
+      this.#deps.post({ kind: 'outputs', partition: this.partition, outputs: partition.outbox });
+    this.checkHalt();
+  }
+
+  routed(anchor: Anchor, streamTime: number): void {
+    const actor = this.actor;
+    if (actor === undefined) return;
+    actor.passed(streamTime);
+    actor.routed(anchor);
+  }
+
+  /** After a batch: asks for states, and stops if the actor cannot go on. */
+  settle(): void {
+    const actor = this.actor;
+    if (actor === undefined) return;
+    this.checkHalt();
+    const wanted = actor.takeWanted();
+    for (let from = 0; from < wanted.length; from += LOAD_KEYS_MAX)
+      void this.#load(actor, wanted.slice(from, from + LOAD_KEYS_MAX));
+  }
+
+  /** Whether a commit is due: enough time, or enough bytes. Positions alone are saved ten times less often. */
+  isDue(intervalMs: number, bytesMax: number): boolean {
+    const actor = this.actor;
+    if (actor === undefined || this.#saving !== undefined) return false;
+    const ageMs = this.#deps.clock.elapsed() - this.#preparedAt;
+    if (actor.isDirty) return ageMs >= intervalMs || actor.commitBytes >= bytesMax;
+    return actor.hasMoved && ageMs >= intervalMs * 10;
+  }
+
+  save(): void {
+    if (this.#saving !== undefined || this.#actor === undefined || this.#phase === 'over') return;
+    const actor = this.#actor;
+    this.#preparedAt = this.#deps.clock.elapsed();
+    const savedAt = this.#deps.clock.now();
+    const commit = actor.prepare(savedAt);
+    if (commit === undefined) {
+      this.checkHalt();
+      return;
+    }
+    this.#saving = this.#commit(actor, commit, savedAt).finally(() => {
+      this.#saving = undefined;
+      this.#deps.eased();
+    });
+  }
+
+  /** Saves everything that is decided and lets go. Settles when that is stored, or the incarnation is over. */
+  async drain(): Promise<void> {
+    if (this.#phase === 'running') this.#phase = 'draining';
+    while (this.#phase === 'draining') {
+      if (this.#saving !== undefined) await this.#saving;
+      else if (this.#actor === undefined || !(this.#actor.isDirty || this.#actor.hasMoved)) break;
+      else {
+        this.save();
+        if (this.#saving === undefined) break;
+      }
+    }
+    this.#phase = 'over';
+  }
+
+  /** Ends the incarnation: saves what is decided if `save`, then reports `error`. */
+  async stop(error: MillraceError, save: boolean): Promise<void> {
+    if (this.#reported) return;
+    if (save) await this.drain();
+    this.#over(error);
+  }
+
+  /** An operator accepted that these sequences are gone. */
+  skipped(first: number, last: number): void {
+    this.actor?.skip(first, last);
+  }
+
+  published(ids: readonly string[]): void {
+    this.actor?.published(ids);
+  }
+
+  checkHalt(): void {
+    const halt = this.#actor?.halt;
+    if (halt === undefined || this.#phase !== 'running') return;
+    const error = new MillraceError(halt.code, `partition ${this.partition}: ${halt.problem}`);
+    // Full dead letters leave a sound state behind; a damaged or unwritable one must not be saved.
+    void this.stop(error, halt.code === 'DEAD_LETTERS_FULL');
+  }
+
+  report(): PartitionReport | undefined {
+    const actor = this.#actor;
+    if (actor === undefined) return undefined;
+    return {
+      partition: this.partition,
+      floor: actor.floor,
+      high: actor.high,
+      checkpoint: actor.number,
+      savedAt: this.#savedAt,
+      watermark: Number.isFinite(actor.watermark) ? actor.watermark : null,
+      buffered: actor.buffered,
+      residentKeys: actor.residentKeys,
+      dedupeIds: actor.dedupeIds,
+      dedupeEvictedEarly: actor.dedupeEvictedEarly,
+      forced: actor.forced,
+      deadStored: actor.deadStored,
+      counters: actor.counters,
+    };
+  }
+
+  async #load(actor: Actor, keys: readonly string[]): Promise<void> {
+    const { store, clock, log, eased } = this.#deps;
+    this.#loading += keys.length;
+    try {
+      const isWanted = (): boolean => this.#phase === 'running';
+      const states = await retrying(clock, log, 'state.load', isWanted, () => store.loadStates(this.partition, keys));
+      if (states === undefined || this.#actor !== actor || this.#phase !== 'running') return;
+      for (let i = 0; i < keys.length; i++) actor.loaded(keys[i]!, states[i]);
+      this.settle();
+    } catch (error) {
+      this.#over(error);
+    } finally {
+      this.#loading -= keys.length;
+      eased();
+    }
+  }
+
+  /** H2, H3. */
+  async #commit(actor: Actor, commit: Commit, savedAt: number): Promise<void> {
+    const { store, clock, log, post, committed } = this.#deps;
+    const startedAt = clock.elapsed();
+    try {
+      const isOurs = (): boolean => this.#phase !== 'over';
+      const verdict = await retrying(clock, log, 'checkpoint.commit', isOurs, () => store.commit(commit));
+      if (verdict === undefined) return;
+      if (verdict === 'fenced')
+        throw new MillraceError('FENCED', `partition ${this.partition}: checkpoint ${commit.number} was refused`);
+      const outputs = actor.confirm();
+      this.#savedAt = savedAt;
+      committed(clock.elapsed() - startedAt, commit.state.set.length);
+      if (outputs.length > 0) post({ kind: 'outputs', partition: this.partition, outputs });
+    } catch (error) {
+      this.#over(error);
+    }
+  }
+
+  #over(error: unknown): void {
+    this.#phase = 'over';
+    this.#actor = undefined;
+    if (this.#reported) return;
+    this.#reported = true;
+    this.#deps.post({ kind: 'stopped', partition: this.partition, fault: faultOf(error) });
+  }
+}
+

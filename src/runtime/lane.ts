@@ -1,0 +1,85 @@
+/**
+ * The way from the router to one host: collects events into batches and keeps count of what is not yet taken in.
+ *
+ * A batch goes when it is full, or at the end of a turn of the event loop while the host is not busy. A busy host
+ * gets fewer and larger batches by itself, an idle one gets its events at once.
+ */
+import type { Anchor } from '../core/checkpoint/record.js';
+import type { HostLink } from '../ports/threads.js';
+import { BatchWriter } from '../protocol/batch.js';
+import type { MainToHost } from '../protocol/messages.js';
+
+/** A batch of this size goes at once. */
+const BATCH_BYTES = 256 * 1024;
+/** So many batches under way keep a host busy. */
+const BUSY_BATCHES = 2;
+/** Buffers kept for the next batches. */
+const SPARE_BUFFERS = 8;
+
+export class Lane {
+  readonly #link: HostLink;
+  #writer: BatchWriter | undefined;
+  readonly #spare: ArrayBuffer[] = [];
+  #underWay = 0;
+  #bytesUnderWay = 0;
+  #anchor: Anchor = { sequence: 0, time: '' };
+
+  constructor(link: HostLink) {
+    this.#link = link;
+  }
+
+  /** Bytes collected or under way. */
+  get bytes(): number {
+    return this.#bytesUnderWay + (this.#writer?.length ?? 0);
+  }
+
+  /** Takes an event; true if the batch is now full and must be sent. */
+  add(
+    partition: number,
+    sequence: number,
+    timeMs: number,
+    subject: Uint8Array,
+    headers: Uint8Array | undefined,
+    body: Uint8Array,
+  ): boolean {
+    this.#writer ??= new BatchWriter(this.#spare.pop() ?? new ArrayBuffer(BATCH_BYTES + 64 * 1024));
+    this.#writer.add(partition, sequence, timeMs, subject, headers, body);
+    return this.#writer.length >= BATCH_BYTES;
+  }
+
+  /** Sends what is collected, unless the host is busy and the batch can still grow. True if nothing is left. */
+  flush(anchor: Anchor, streamTime: number, force: boolean): boolean {
+    if (this.#writer === undefined) return true;
+    if (!force && this.#underWay >= BUSY_BATCHES && this.#writer.length < BATCH_BYTES) return false;
+    const { buffer, length, count } = this.#writer.take();
+    this.#writer = undefined;
+    this.#underWay++;
+    this.#bytesUnderWay += length;
+    this.#anchor = anchor;
+    this.#link.post({ kind: 'batch', buffer, length, count, anchor, streamTime }, [buffer]);
+    return true;
+  }
+
+  /** Tells the host how far the stream was read where it had no events. */
+  mark(anchor: Anchor, streamTime: number): void {
+    if (this.#writer !== undefined) return; // its batch will say so
+    this.#anchor = anchor;
+    this.#link.post({ kind: 'mark', anchor, streamTime });
+  }
+
+  post(message: MainToHost): void {
+    this.#link.post(message);
+  }
+
+  /** The host has taken a batch in. */
+  done(buffer: ArrayBuffer, length: number): void {
+    this.#underWay--;
+    this.#bytesUnderWay -= length;
+    if (this.#spare.length < SPARE_BUFFERS && buffer.byteLength <= 2 * BATCH_BYTES) this.#spare.push(buffer);
+  }
+
+  /** How far the host was told that the stream was read. */
+  get told(): number {
+    return this.#anchor.sequence;
+  }
+}

@@ -1,0 +1,417 @@
+/**
+ * One node: claims its partitions, starts their hosts, reads the stream, and brings back what falls over.
+ *
+ * Owns the life of each partition on this node (see partition-table.ts) and of the node itself:
+ *   new → starting → running → draining → stopped
+ *                        ↘ failed
+ *
+ * Invariants
+ * N1. No event is routed to a partition before its stream was proven to be the one its checkpoint was made from.
+ * N2. A fenced partition is claimed again only if nobody else has claimed it since.
+ * N3. A halted partition stays halted, with its reason, and holds up no other.
+ */
+import type { AnchorVerdict } from '../core/position/anchor-check.js';
+import { checkAnchor } from '../core/position/anchor-check.js';
+import { codeOf, MillraceError, messageOf } from '../errors.js';
+import type { Clock } from '../ports/clock.js';
+import type { Coordinator } from '../ports/coordinator.js';
+import type { EventLog, EventSink, StreamInfo } from '../ports/event-log.js';
+import type { LogLine } from '../ports/log.js';
+import type { HostLink, Threads } from '../ports/threads.js';
+import { faultOf } from '../protocol/fault.js';
+import type { Fault, HostToMain, ThreadReport } from '../protocol/messages.js';
+import { pause, retrying } from '../retrying.js';
+import type { KeyRoute } from './key-route.js';
+import { OutputPublisher } from './outputs.js';
+import type { PartitionStatus } from './partition-table.js';
+import { slotOf } from './partition-table.js';
+import { Router } from './router.js';
+import { Supervisor } from './supervisor.js';
+
+export interface NodeOptions {
+  readonly name: string;
+  readonly stream: string;
+  readonly partitions: number;
+  readonly threads: number;
+  readonly acceptGap: boolean;
+  readonly inFlightBytesMax: number;
+  /** A drain that takes longer is given up; what is not saved is replayed, ms. */
+  readonly drainMsMax: number;
+}
+
+export interface NodeDependencies {
+  readonly log: EventLog;
+  readonly sink: EventSink;
+  readonly coordinator: Coordinator;
+  readonly threads: Threads;
+  readonly clock: Clock;
+  readonly route: KeyRoute;
+  readonly line: LogLine;
+  readonly defer: (callback: () => void) => void;
+}
+
+export type NodePhase = 'new' | 'starting' | 'running' | 'draining' | 'stopped' | 'failed';
+
+export interface NodeStatus {
+  readonly name: string;
+  readonly phase: NodePhase;
+  readonly stream: StreamInfo | undefined;
+  /** Events of the stream that were not yet read by this node; undefined while that is not known. */
+  readonly unread: number | undefined;
+  readonly eventsRead: number;
+  readonly inFlightBytes: number;
+  readonly threadRestarts: number;
+  readonly partitions: readonly Readonly<PartitionStatus>[];
+  readonly threads: readonly ThreadReport[];
+}
+
+type Message<K extends HostToMain['kind']> = Extract<HostToMain, { kind: K }>;
+
+const STREAM_INFO_MS = 1_000;
+const RECLAIM_MS = 100;
+
+export class Node {
+  readonly #options: NodeOptions;
+  readonly #deps: NodeDependencies;
+  readonly #router: Router;
+  readonly #supervisor: Supervisor;
+  readonly #outputs: OutputPublisher;
+  readonly #table = new Map<number, PartitionStatus>();
+  readonly #links = new Map<number, HostLink>();
+  readonly #threadReports = new Map<number, ThreadReport>();
+  readonly #drained = new Map<number, () => void>();
+  /** Partitions whose claim is under way: the stream is read from the start again once, when all are through. */
+  readonly #claiming = new Set<number>();
+  readonly #origins = new Map<number, number | undefined>();
+  #phase: NodePhase = 'new';
+  #info: StreamInfo | undefined;
+  #cancelInfo: () => void = () => undefined;
+  #settled: () => void = () => undefined;
+  #fail: (error: MillraceError) => void = () => undefined;
+  /** Settles with the reason when the node cannot go on. */
+  readonly failed: Promise<MillraceError>;
+
+  constructor(options: NodeOptions, deps: NodeDependencies) {
+    this.#options = options;
+    this.#deps = deps;
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
+    this.#router = new Router(
+      { stream: options.stream, partitions: options.partitions, inFlightBytesMax: options.inFlightBytesMax },
+      {
+        ...deps,
+        events: {
+          hole: (first, last, partitions) => this.#onHole(first, last, partitions),
+          failed: (error) => this.#haltAll(error),
+        },
+      },
+    );
+    this.#supervisor = new Supervisor(deps.threads, deps.clock, deps.line, {
+      opened: (slot, link) => this.#onOpened(slot, link),
+      received: (slot, message) => this.#onMessage(slot, message),
+      lost: (slot, error) => this.#onLost(slot, error),
+      gaveUp: (error) => this.#giveUp(error),
+    });
+    this.#outputs = new OutputPublisher(deps.sink, deps.clock, deps.line);
+  }
+
+  /** Starts the hosts and settles when every partition is running or halted, or the node has failed. */
+  async start(): Promise<void> {
+    this.#phase = 'starting';
+    const { coordinator, clock, line } = this.#deps;
+    const isWanted = (): boolean => this.#phase === 'starting';
+    const assignment = await retrying(clock, line, 'assignment', isWanted, () => coordinator.assignment());
+    if (assignment === undefined) return;
+    assignment.forEach((partition, index) => {
+      const slot = slotOf(index, assignment.length, this.#options.threads);
+      const since = clock.now();
+      const unset = { epoch: 0, fault: undefined, report: undefined, since, recoveries: 0 };
+      this.#table.set(partition, { partition, slot, phase: 'unclaimed', ...unset });
+      this.#claiming.add(partition);
+    });
+    const settled = new Promise<void>((resolve) => {
+      this.#settled = resolve;
+    });
+    for (let slot = 0; slot < this.#options.threads; slot++) this.#supervisor.start(slot);
+    const failure = await Promise.race([settled, this.failed]);
+    if (failure !== undefined) throw failure;
+    if (this.#phase === 'starting') this.#phase = 'running';
+    this.#followStream();
+  }
+
+  /** Stops reading, saves everything that is decided, lets go. */
+  async drain(): Promise<void> {
+    if (this.#phase === 'stopped' || this.#phase === 'draining') return;
+    this.#phase = 'draining';
+    this.#cancelInfo();
+    this.#supervisor.stop();
+    await this.#router.stop();
+    const links = [...this.#links];
+    const drained = links.map(
+      ([slot, link]) =>
+        new Promise<void>((resolve) => {
+          this.#drained.set(slot, resolve);
+          void link.exited.then(() => resolve());
+          link.post({ kind: 'drain' });
+        }),
+    );
+    const late = pause(this.#deps.clock, this.#options.drainMsMax).then(() => 'late' as const);
+    if ((await Promise.race([Promise.all(drained), late])) === 'late')
+      this.#deps.line('warn', 'node.drain.late', { ms: this.#options.drainMsMax });
+    this.#outputs.stop();
+    await this.#supervisor.close();
+    this.#phase = 'stopped';
+  }
+
+  status(): NodeStatus {
+    const next = this.#router.next;
+    return {
+      name: this.#options.name,
+      phase: this.#phase,
+      stream: this.#info,
+      unread: this.#info === undefined ? undefined : Math.max(0, this.#info.last - next + 1),
+      eventsRead: this.#router.eventsRead,
+      inFlightBytes: this.#router.inFlightBytes,
+      threadRestarts: this.#supervisor.restarts,
+      partitions: [...this.#table.values()],
+      threads: [...this.#threadReports.values()],
+    };
+  }
+
+  /** Ends the thread of a slot at once, as a crash would. For tests of recovery. */
+  async killThread(slot: number): Promise<void> {
+    await this.#supervisor.kill(slot);
+  }
+
+  #onOpened(slot: number, link: HostLink): void {
+    this.#links.set(slot, link);
+    this.#router.openLane(slot, link);
+    for (const status of this.#table.values())
+      if (status.slot === slot && status.phase !== 'halted') void this.#claim(status);
+  }
+
+  #onLost(slot: number, error: Error): void {
+    this.#links.delete(slot);
+    this.#router.closeLane(slot);
+    this.#drained.get(slot)?.();
+    if (this.#phase === 'draining') return;
+    for (const status of this.#table.values()) {
+      if (status.slot !== slot || status.phase === 'halted') continue;
+      if (status.phase === 'running') status.recoveries++;
+      this.#setPhase(status, 'unclaimed', error instanceof MillraceError ? faultOf(error) : undefined);
+      this.#claiming.add(status.partition);
+    }
+  }
+
+  #onMessage(slot: number, message: HostToMain): void {
+    switch (message.kind) {
+      case 'done':
+        this.#router.done(slot, message.buffer, message.length);
+        return;
+      case 'claimed':
+        void this.#onClaimed(message);
+        return;
+      case 'refused':
+        this.#halt(message.partition, message.fault);
+        return;
+      case 'stopped':
+        void this.#onStopped(message);
+        return;
+      case 'outputs':
+        void this.#outputs.publish(message.outputs, (ids) =>
+          this.#links.get(slot)?.post({ kind: 'published', partition: message.partition, ids }),
+        );
+        return;
+      case 'report':
+        this.#threadReports.set(slot, message.thread);
+        for (const report of message.partitions) {
+          const status = this.#table.get(report.partition);
+          if (status !== undefined) status.report = report;
+        }
+        return;
+      case 'log':
+        this.#deps.line(message.level, message.event, { slot, ...message.fields });
+        return;
+      case 'drained':
+        this.#drained.get(slot)?.();
+        return;
+      case 'started':
+        return;
+    }
+  }
+
+  async #claim(status: PartitionStatus): Promise<void> {
+    const { partition } = status;
+    const { coordinator, clock, line } = this.#deps;
+    this.#claiming.add(partition);
+    this.#setPhase(status, 'claiming');
+    const link = this.#links.get(status.slot);
+    const isWanted = (): boolean => this.#isAlive() && this.#links.get(status.slot) === link && status.phase === 'claiming';
+    try {
+      const prepared = await retrying(clock, line, 'partition.claim', isWanted, async () => ({
+        info: await this.#streamInfo(),
+        ticket: await coordinator.claim(partition),
+      }));
+      if (prepared === undefined || !isWanted()) return;
+      const { epoch, origin } = prepared.ticket;
+      status.epoch = epoch;
+      this.#origins.set(partition, origin);
+      const { first } = prepared.info;
+      link?.post({ kind: 'claim', partition, epoch, origin, first, acceptGap: this.#options.acceptGap });
+    } catch (error) {
+      this.#halt(partition, faultOf(error));
+    }
+  }
+
+  /** N1. */
+  async #onClaimed(message: Message<'claimed'>): Promise<void> {
+    const { partition, position, anchor } = message;
+    const status = this.#table.get(partition);
+    if (status?.phase !== 'claiming') return;
+    const { coordinator, clock, line, log } = this.#deps;
+    const { epoch } = status;
+    const isWanted = (): boolean => this.#isAlive() && status.phase === 'claiming' && status.epoch === epoch;
+    try {
+      const verdict = await retrying(clock, line, 'partition.verify', isWanted, async () => {
+        const info = await this.#streamInfo();
+        if (this.#origins.get(partition) === undefined) await coordinator.establish(partition, info.first);
+        const stored = anchor.sequence >= info.first && anchor.sequence <= info.last && anchor.sequence > 0;
+        const time = stored ? await log.timeOf(this.#options.stream, anchor.sequence) : undefined;
+        return checkAnchor(position.floor, anchor, info, time);
+      });
+      if (verdict === undefined || !isWanted()) return;
+      this.#start(status, position.floor, verdict);
+    } catch (error) {
+      this.#halt(partition, faultOf(error));
+    }
+  }
+
+  #start(status: PartitionStatus, floor: number, verdict: AnchorVerdict): void {
+    const { partition, slot } = status;
+    const { stream, acceptGap } = this.#options;
+    if (verdict.kind === 'regression') {
+      this.#halt(partition, { code: 'REGRESSION', message: `stream ${stream}: ${verdict.detail}`, problems: [] });
+      return;
+    }
+    if (verdict.kind === 'gap' && !acceptGap) {
+      this.#halt(partition, gapFault(stream, verdict.first, verdict.last));
+      return;
+    }
+    const gap = verdict.kind === 'gap' ? [verdict.first, verdict.last] : [];
+    if (verdict.kind === 'gap') this.#deps.line('warn', 'stream.gap.accepted', { partition, first: gap[0], last: gap[1] });
+    this.#router.run({ partition, slot, floor: verdict.kind === 'gap' ? verdict.last : floor, gap });
+    this.#setPhase(status, 'running');
+    this.#claimSettled(partition);
+  }
+
+  /** N2. */
+  async #onStopped({ partition, fault }: Message<'stopped'>): Promise<void> {
+    const status = this.#table.get(partition);
+    if (status === undefined || status.phase === 'halted' || this.#phase === 'draining') return;
+    this.#router.halt(partition);
+    if (fault.code !== 'FENCED') {
+      this.#halt(partition, fault);
+      return;
+    }
+    this.#deps.line('warn', 'partition.fenced', { partition, message: fault.message });
+    const { coordinator, clock, line } = this.#deps;
+    this.#setPhase(status, 'unclaimed', fault);
+    this.#claiming.add(partition);
+    const isWanted = (): boolean => this.#isAlive() && status.phase === 'unclaimed';
+    const holder = await retrying(clock, line, 'partition.holder', isWanted, () => coordinator.holder(partition));
+    if (!isWanted()) return;
+    if (holder !== undefined && holder.epoch !== status.epoch) {
+      const message = `partition ${partition}: node ${holder.node} has claimed it with epoch ${holder.epoch}, ours was ${status.epoch}`;
+      this.#halt(partition, { code: 'FENCED', message, problems: [] });
+      return;
+    }
+    status.recoveries++;
+    await pause(clock, RECLAIM_MS);
+    if (isWanted()) await this.#claim(status);
+  }
+
+  #onHole(first: number, last: number, partitions: readonly number[]): void {
+    if (this.#options.acceptGap) {
+      this.#deps.line('warn', 'stream.gap.accepted', { first, last, partitions: partitions.length });
+      this.#router.acceptHole(first, last);
+      return;
+    }
+    const fault = gapFault(this.#options.stream, first, last);
+    for (const partition of partitions) this.#halt(partition, fault);
+  }
+
+  #haltAll(error: Error): void {
+    for (const status of this.#table.values())
+      if (status.phase === 'running') this.#halt(status.partition, faultOf(error));
+  }
+
+  /** N3. */
+  #halt(partition: number, fault: Fault): void {
+    const status = this.#table.get(partition);
+    if (status === undefined || status.phase === 'halted') return;
+    this.#setPhase(status, 'halted', fault);
+    this.#router.halt(partition);
+    this.#links.get(status.slot)?.post({ kind: 'halt', partition, fault });
+    this.#deps.line('error', 'partition.halted', { partition, code: fault.code, message: fault.message });
+    this.#claimSettled(partition);
+    const all = [...this.#table.values()];
+    if (all.every((other) => other.phase === 'halted' && other.fault?.code === fault.code && endsNode(fault)))
+      this.#giveUp(new MillraceError(fault.code, fault.message, { problems: fault.problems }));
+  }
+
+  /** Reads on when the last claim that is under way is through: one rewind for all of them. */
+  #claimSettled(partition: number): void {
+    if (!this.#claiming.delete(partition) || this.#claiming.size > 0) return;
+    const { clock, line } = this.#deps;
+    const isWanted = (): boolean => this.#isAlive();
+    retrying(clock, line, 'log.read', isWanted, () => this.#router.rewind())
+      .then(() => this.#settled())
+      .catch((error: unknown) => this.#haltAll(error instanceof Error ? error : new Error(messageOf(error))));
+  }
+
+  /** Always asked anew: an end of the stream that is older than a checkpoint would look like a regression. */
+  async #streamInfo(): Promise<StreamInfo> {
+    const info = await this.#deps.log.info(this.#options.stream);
+    this.#info = info;
+    return info;
+  }
+
+  /** Keeps the stream's end known, for lag. */
+  #followStream(): void {
+    this.#cancelInfo = this.#deps.clock.after(STREAM_INFO_MS, () => {
+      if (!this.#isAlive()) return;
+      this.#streamInfo()
+        .catch((error: unknown) => this.#deps.line('debug', 'stream.info', { code: codeOf(error), error: messageOf(error) }))
+        .finally(() => {
+          if (this.#isAlive()) this.#followStream();
+        });
+    });
+  }
+
+  #setPhase(status: PartitionStatus, phase: PartitionStatus['phase'], fault?: Fault): void {
+    status.phase = phase;
+    status.fault = fault;
+    status.since = this.#deps.clock.now();
+  }
+
+  #giveUp(error: MillraceError): void {
+    if (!this.#isAlive()) return;
+    this.#phase = 'failed';
+    this.#fail(error);
+  }
+
+  #isAlive(): boolean {
+    return this.#phase === 'starting' || this.#phase === 'running';
+  }
+}
+
+/** Faults that no other partition of the node can escape. */
+function endsNode(fault: Fault): boolean {
+  return fault.code === 'FENCED' || fault.code === 'LAYOUT_MISMATCH' || fault.code === 'STREAM_MISSING';
+}
+
+function gapFault(stream: string, first: number, last: number): Fault {
+  const message = `stream ${stream}: sequences ${first} to ${last} are gone and were not processed`;
+  return { code: 'GAP', message, problems: [] };
+}

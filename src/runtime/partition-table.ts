@@ -1,0 +1,28 @@
+/** What this node knows of each of its partitions. One place, so that status, metrics and readiness agree. */
+import type { Fault, PartitionReport } from '../protocol/messages.js';
+
+/**
+ *   unclaimed → claiming → running → halted
+ *        ↖──────────────────┘ (fenced, thread lost)
+ */
+export type PartitionPhase = 'unclaimed' | 'claiming' | 'running' | 'halted';
+
+export interface PartitionStatus {
+  readonly partition: number;
+  readonly slot: number;
+  phase: PartitionPhase;
+  /** Epoch of the newest claim, 0 before the first. */
+  epoch: number;
+  /** Why it is halted. */
+  fault: Fault | undefined;
+  report: PartitionReport | undefined;
+  /** Wall clock of the last change of phase, epoch ms. */
+  since: number;
+  /** How often it was claimed again after it had run. */
+  recoveries: number;
+}
+
+/** Partitions in contiguous runs over the slots, as even as it goes. */
+export function slotOf(index: number, count: number, slots: number): number {
+  return Math.floor((index * slots) / count);
+}

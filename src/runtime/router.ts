@@ -1,0 +1,287 @@
+/**
+ * Reads one stream whole and gives every event to the host of its partition.
+ *
+ * Owns the reading, the lanes, and how far each partition was routed. Does not own who hosts what: it is told.
+ *
+ * Invariants
+ * X1. A partition gets its events in stream order, each once per incarnation, from its floor on.
+ * X2. Sequences are dense. A jump is a hole: every partition that has not passed it stops, or an operator has
+ *     accepted the loss beforehand. It is never read over.
+ * X3. What is collected and under way is bounded: above the bound no more is requested from the log.
+ * X4. A host is told that the stream has reached a time only when everything before it is with the hosts.
+ * X5. A partition starts to run between two readings, never during one: a batch or mark of the old reading that
+ *     came after its `run` would carry it past events that it has not seen.
+ */
+import type { Anchor } from '../core/checkpoint/record.js';
+import type { Clock } from '../ports/clock.js';
+import type { EventLog, Reading, ReadSink } from '../ports/event-log.js';
+import { timeText } from '../ports/event-log.js';
+import type { HostLink } from '../ports/threads.js';
+import type { KeyRoute } from './key-route.js';
+import { Lane } from './lane.js';
+
+export interface RouterOptions {
+  readonly stream: string;
+  readonly partitions: number;
+  /** Most bytes between the log and the hosts. */
+  readonly inFlightBytesMax: number;
+}
+
+export interface RouterEvents {
+  /** Sequences `first` to `last` are missing; the partitions have not passed them and are no longer routed. */
+  hole(first: number, last: number, partitions: readonly number[]): void;
+  /** The reading has ended by itself. */
+  failed(error: Error): void;
+}
+
+export interface RouterDependencies {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly route: KeyRoute;
+  readonly events: RouterEvents;
+  /** Calls back at the end of this turn of the event loop. */
+  readonly defer: (callback: () => void) => void;
+}
+
+const MARK_MS = 50;
+
+interface PartitionStart {
+  readonly partition: number;
+  readonly slot: number;
+  readonly floor: number;
+  readonly gap: readonly number[];
+}
+
+export class Router {
+  readonly #options: RouterOptions;
+  readonly #deps: RouterDependencies;
+  readonly #lanes = new Map<number, Lane>();
+  /** Lane of each running partition. */
+  readonly #laneOf: (Lane | undefined)[];
+  /** Highest sequence routed to each running partition. */
+  readonly #high: Float64Array;
+  #reading: Reading | undefined;
+  #generation = 0;
+  #next = 1;
+  /** The newest event of this reading, as the anchor of checkpoints; sequence 0 while there is none. */
+  #lastSequence = 0;
+  #lastMs = 0;
+  #lastNanos = 0;
+  /** Stream time of the newest event of any reading, epoch ms, and the monotonic time at which it came. */
+  #streamMs = 0;
+  #streamAt = 0;
+  #starting: PartitionStart[] = [];
+  #markedAt = Number.NEGATIVE_INFINITY;
+  #caughtUp = false;
+  #flushing = false;
+  #paused = false;
+  #events = 0;
+
+  constructor(options: RouterOptions, deps: RouterDependencies) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#laneOf = new Array<Lane | undefined>(options.partitions).fill(undefined);
+    this.#high = new Float64Array(options.partitions);
+  }
+
+  /** Events read from the log so far, by all readings. */
+  get eventsRead(): number {
+    return this.#events;
+  }
+
+  /** The sequence that is read next. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** Whether the end of the stream was reached, as far as is known. */
+  get isCaughtUp(): boolean {
+    return this.#caughtUp;
+  }
+
+  /** Where the operator's decision about a hole goes: to all hosts. */
+  acceptHole(first: number, last: number): void {
+    for (const lane of this.#lanes.values()) lane.post({ kind: 'gap', first, last });
+  }
+
+  openLane(slot: number, link: HostLink): void {
+    this.#lanes.set(slot, new Lane(link));
+  }
+
+  /** The host of the slot is gone; its partitions are no longer routed. */
+  closeLane(slot: number): void {
+    const lane = this.#lanes.get(slot);
+    this.#lanes.delete(slot);
+    for (let p = 0; p < this.#laneOf.length; p++) if (this.#laneOf[p] === lane) this.#laneOf[p] = undefined;
+    this.#relieve();
+  }
+
+  /** From the next `rewind` on, the partition is routed to the host of `slot`, from `floor + 1` on. */
+  run(start: PartitionStart): void {
+    this.#starting.push(start);
+  }
+
+  /** The partition is no longer routed. */
+  halt(partition: number): void {
+    this.#laneOf[partition] = undefined;
+  }
+
+  isRunning(partition: number): boolean {
+    return this.#laneOf[partition] !== undefined;
+  }
+
+  /** Reads on from the lowest event that a running partition still needs. */
+  async rewind(): Promise<void> {
+    const generation = ++this.#generation;
+    await this.#reading?.stop();
+    this.#reading = undefined;
+    if (generation !== this.#generation) return;
+    this.#flush(true);
+    this.#startPartitions();
+    this.#lastSequence = 0;
+    this.#caughtUp = false;
+    this.#paused = false;
+    let from = Number.POSITIVE_INFINITY;
+    for (let p = 0; p < this.#laneOf.length; p++)
+      if (this.#laneOf[p] !== undefined && this.#high[p]! + 1 < from) from = this.#high[p]! + 1;
+    if (from === Number.POSITIVE_INFINITY) return;
+    this.#next = from;
+    const reading = await this.#deps.log.read(this.#options.stream, from, this.#sink(generation));
+    if (generation !== this.#generation) {
+      await reading.stop();
+      return;
+    }
+    this.#reading = reading;
+    if (this.#paused) reading.pause();
+  }
+
+  /** X5. */
+  #startPartitions(): void {
+    for (const { partition, slot, floor, gap } of this.#starting) {
+      const lane = this.#lanes.get(slot);
+      if (lane === undefined) continue; // its thread has died meanwhile; the partition is claimed again
+      lane.post({ kind: 'run', partition, floor, gap });
+      this.#laneOf[partition] = lane;
+      this.#high[partition] = floor;
+    }
+    this.#starting = [];
+  }
+
+  async stop(): Promise<void> {
+    this.#generation++;
+    await this.#reading?.stop();
+    this.#reading = undefined;
+    this.#flush(true);
+  }
+
+  /** A host has taken a batch in. */
+  done(slot: number, buffer: ArrayBuffer, length: number): void {
+    this.#lanes.get(slot)?.done(buffer, length);
+    this.#relieve();
+    this.#flushSoon();
+  }
+
+  /** Bytes collected or under way to the hosts. */
+  get inFlightBytes(): number {
+    let bytes = 0;
+    for (const lane of this.#lanes.values()) bytes += lane.bytes;
+    return bytes;
+  }
+
+  #sink(generation: number): ReadSink {
+    const isCurrent = (): boolean => generation === this.#generation;
+    return {
+      event: (sequence, timeMs, timeNanos, subject, headers, body) => {
+        if (isCurrent()) this.#take(sequence, timeMs, timeNanos, subject, headers, body);
+      },
+      caughtUp: () => {
+        if (!isCurrent()) return;
+        this.#caughtUp = true;
+        this.#flushSoon();
+      },
+      failed: (error) => {
+        if (!isCurrent()) return;
+        this.#reading = undefined;
+        this.#deps.events.failed(error);
+      },
+    };
+  }
+
+  #take(
+    sequence: number,
+    timeMs: number,
+    timeNanos: number,
+    subject: Uint8Array,
+    headers: Uint8Array | undefined,
+    body: Uint8Array,
+  ): void {
+    if (sequence !== this.#next) this.#hole(this.#next, sequence - 1);
+    this.#next = sequence + 1;
+    this.#lastSequence = sequence;
+    this.#lastMs = timeMs;
+    this.#lastNanos = timeNanos;
+    this.#caughtUp = false;
+    this.#events++;
+    if (!this.#flushing) {
+      this.#streamAt = this.#deps.clock.elapsed();
+      this.#flushSoon();
+    }
+    this.#streamMs = timeMs;
+    const partition = this.#deps.route(subject, headers, body);
+    const lane = this.#laneOf[partition];
+    if (lane === undefined || sequence <= this.#high[partition]!) return;
+    this.#high[partition] = sequence;
+    if (lane.add(partition, sequence, timeMs, subject, headers, body)) {
+      lane.flush(this.#anchor(), timeMs, true);
+      if (!this.#paused && this.inFlightBytes > this.#options.inFlightBytesMax) {
+        this.#paused = true;
+        this.#reading?.pause();
+      }
+    }
+  }
+
+  /** X2. */
+  #hole(first: number, last: number): void {
+    this.#flush(true);
+    const partitions: number[] = [];
+    for (let p = 0; p < this.#laneOf.length; p++)
+      if (this.#laneOf[p] !== undefined && this.#high[p]! < last) partitions.push(p);
+    if (partitions.length > 0) this.#deps.events.hole(first, last, partitions);
+  }
+
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#deps.defer(() => {
+      this.#flushing = false;
+      this.#flush(false);
+    });
+  }
+
+  #flush(force: boolean): void {
+    const anchor = this.#anchor();
+    const now = this.#deps.clock.elapsed();
+    // At the end of the stream its time goes on with ours; before that, only its own events move it.
+    const streamTime = this.#caughtUp && this.#streamMs > 0 ? this.#streamMs + (now - this.#streamAt) : this.#lastMs;
+    const markDue = now - this.#markedAt >= MARK_MS;
+    for (const lane of this.#lanes.values()) {
+      const empty = lane.flush(anchor, this.#lastMs, force);
+      if (empty && markDue && (this.#caughtUp || anchor.sequence > lane.told)) lane.mark(anchor, streamTime);
+    }
+    if (markDue) this.#markedAt = now;
+  }
+
+  /** X3. */
+  #relieve(): void {
+    if (!this.#paused || this.inFlightBytes > this.#options.inFlightBytesMax / 2) return;
+    this.#paused = false;
+    this.#reading?.resume();
+  }
+
+  #anchor(): Anchor {
+    if (this.#lastSequence === 0) return NOWHERE;
+    return { sequence: this.#lastSequence, time: timeText(this.#lastMs, this.#lastNanos) };
+  }
+}
+
+const NOWHERE: Anchor = { sequence: 0, time: '' };

@@ -1,0 +1,104 @@
+/**
+ * Keeps a thread in every slot. A thread that dies is replaced after a pause; one that keeps dying ends the node,
+ * because a crash loop hides its cause and a restart of the process at least shows it.
+ */
+import { MillraceError, messageOf } from '../errors.js';
+import type { Clock } from '../ports/clock.js';
+import type { LogLine } from '../ports/log.js';
+import type { HostLink, Threads } from '../ports/threads.js';
+import type { HostToMain } from '../protocol/messages.js';
+
+export interface SlotEvents {
+  /** The slot has a host that answers. */
+  opened(slot: number, link: HostLink): void;
+  received(slot: number, message: HostToMain): void;
+  /** The slot's host is gone with everything it held. */
+  lost(slot: number, error: Error): void;
+  /** A slot cannot be kept alive. */
+  gaveUp(error: MillraceError): void;
+}
+
+const START_MS_MAX = 30_000;
+const CRASHES_MAX = 5;
+const CRASH_WINDOW_MS = 60_000;
+const RESTART_MS = 200;
+
+export class Supervisor {
+  readonly #threads: Threads;
+  readonly #clock: Clock;
+  readonly #log: LogLine;
+  readonly #events: SlotEvents;
+  readonly #links = new Map<number, HostLink>();
+  readonly #crashes: number[] = [];
+  #stopping = false;
+
+  constructor(threads: Threads, clock: Clock, log: LogLine, events: SlotEvents) {
+    this.#threads = threads;
+    this.#clock = clock;
+    this.#log = log;
+    this.#events = events;
+  }
+
+  get restarts(): number {
+    return this.#crashes.length;
+  }
+
+  start(slot: number): void {
+    // A thread that never says `started` would otherwise hang for ever: the pool does not time it.
+    const cancelDeadline = this.#clock.after(START_MS_MAX, () => {
+      this.#log('error', 'thread.start.timeout', { slot, ms: START_MS_MAX });
+      void link.terminate();
+    });
+    const link = this.#threads.start(slot, (message) => {
+      if (message.kind === 'started') {
+        cancelDeadline();
+        this.#events.opened(slot, link);
+      } else this.#events.received(slot, message);
+    });
+    this.#links.set(slot, link);
+    void link.exited.then((error) => {
+      cancelDeadline();
+      if (this.#links.get(slot) === link) this.#links.delete(slot);
+      if (!this.#stopping) this.#replace(slot, error ?? new Error('the thread ended'));
+    });
+  }
+
+  /** Ends the thread of a slot at once; it is replaced. */
+  async kill(slot: number): Promise<void> {
+    await this.#links.get(slot)?.terminate();
+  }
+
+  /** Nothing is replaced from now on. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  async close(): Promise<void> {
+    this.#stopping = true;
+    await this.#threads.close();
+  }
+
+  get links(): Iterable<HostLink> {
+    return this.#links.values();
+  }
+
+  #replace(slot: number, error: Error): void {
+    this.#log('error', 'thread.lost', { slot, error: messageOf(error) });
+    this.#events.lost(slot, error);
+    if (error instanceof MillraceError && error.category === 'misuse') {
+      this.#events.gaveUp(error); // a handler that cannot be loaded will not load the next time either
+      return;
+    }
+    const now = this.#clock.elapsed();
+    while (this.#crashes.length > 0 && now - this.#crashes[0]! > CRASH_WINDOW_MS) this.#crashes.shift();
+    this.#crashes.push(now);
+    if (this.#crashes.length > CRASHES_MAX) {
+      const message = `threads died ${this.#crashes.length} times within ${CRASH_WINDOW_MS / 1000} s, last: ${messageOf(error)}`;
+      this.#events.gaveUp(new MillraceError('THREAD_LOST', message, { cause: error }));
+      return;
+    }
+    this.#clock.after(RESTART_MS * this.#crashes.length, () => {
+      if (!this.#stopping) this.start(slot);
+    });
+  }
+}

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+// Worker threads cannot load TypeScript on Node 20, so every test runs from the built tree, as users' code does.
+export default defineConfig({
+  test: {
+    include: ['dist/test/**/*.test.js'],
+    exclude: [],
+    reporters: process.env.CI ? ['default', 'json'] : ['default', 'json'],
+    outputFile: { json: '.millrace/test-report.json' },
+    pool: 'forks',
+    fileParallelism: true,
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});
