@@ -30,15 +30,21 @@ export class MemoryEventLog implements EventLog, EventSink {
   readonly #requestEvents: number;
   readonly #heartbeatMs: number;
   readonly #duplicateWindowMs: number;
-  readonly #streams = new Map<string, MemoryStream>();
+  readonly #streams: Map<string, MemoryStream>;
 
-  constructor(options: MemoryEventLogOptions) {
+  constructor(options: MemoryEventLogOptions, streams: Map<string, MemoryStream> = new Map()) {
     const { clock } = options;
     this.#clock = clock;
     this.#deliver = options.deliver ?? ((task) => void clock.after(0, task));
     this.#requestEvents = options.requestEvents ?? 64;
     this.#heartbeatMs = options.heartbeatMs ?? 1_000;
     this.#duplicateWindowMs = options.duplicateWindowMs ?? 120_000;
+    this.#streams = streams;
+  }
+
+  /** The same streams, seen by a client with a clock and moments of delivery of its own. */
+  as(options: MemoryEventLogOptions): MemoryEventLog {
+    return new MemoryEventLog(options, this.#streams);
   }
 
   /** Creates a stream that takes the events whose subjects it accepts; all by default. */

@@ -39,17 +39,18 @@ export class AckSubject {
   #number(bytes: Uint8Array): number {
     let value = 0;
     let at = this.#at;
-    for (; at < bytes.length && bytes[at] !== DOT; at++) value = value * 10 + bytes[at]! - 0x30;
+    for (; at < bytes.length && bytes[at] !== DOT; at++) value = value * 10 + (bytes[at]! - ZERO);
     this.#at = at + 1;
     return value;
   }
 }
 
 const DOT = 0x2e;
+const ZERO = 0x30;
 
 function digits(bytes: Uint8Array, from: number, to: number): number {
   let value = 0;
-  for (let at = from; at < to; at++) value = value * 10 + bytes[at]! - 0x30;
+  for (let at = from; at < to; at++) value = value * 10 + (bytes[at]! - ZERO);
   return value;
 }
 

@@ -19,6 +19,8 @@ export interface NatsOptions {
   readonly tlsCa?: string | undefined;
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
+  /** Begins our inboxes, for servers that give each user inboxes of its own; `_INBOX` by default. */
+  readonly inboxPrefix?: string | undefined;
 }
 
 const ATTEMPT_MS = 5_000;
@@ -69,10 +71,15 @@ function connectionOptions(options: NatsOptions, name: string): ConnectionOption
     timeout: ATTEMPT_MS,
     // The library's default is to give up for good after ten attempts.
     maxReconnectAttempts: -1,
+    // Its default gives up for good when credentials are refused twice; they may be rotated and come back.
+    ignoreAuthErrorAbort: true,
+    // A stack for every request that might time out costs more than the request.
+    noAsyncTraces: true,
     reconnectTimeWait: 500,
     reconnectJitter: 250,
     pingInterval: 5_000,
     maxPingOut: 2,
+    ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
     ...(tls === undefined ? {} : { tls }),
     ...(options.user === undefined ? {} : { user: options.user }),
     ...(options.password === undefined ? {} : { pass: options.password }),

@@ -7,13 +7,15 @@
  * A1. Every `append` settles: with the answer, at its deadline, or when the connection is lost.
  * A2. What was sent over a connection that is lost is reported as unknown at once; it may be stored. Nothing is sent
  *     while there is no connection, because the library drops it without a word.
+ * A3. Events are sent in the order of the calls, and those of one turn of the event loop together: the library would
+ *     make a write of each, which costs more than all the rest.
  */
 import type { Msg, NatsConnection, Status, Subscription } from '@nats-io/nats-core';
-import { createInbox, headers, PermissionViolationError } from '@nats-io/nats-core';
+import { headers, PermissionViolationError } from '@nats-io/nats-core';
 import { MillraceError, messageOf } from '../../errors.js';
 import type { Appended, EventSink, NewEvent } from '../../ports/event-log.js';
 import { answerError, NO_RESPONDERS, sendError } from './publish-errors.js';
-import { subjectBytes } from './raw-message.js';
+import { inboxOf, subjectBytes } from './raw-message.js';
 
 export interface JetStreamSinkOptions {
   /** How long an answer is waited for; 5 s by default. */
@@ -23,7 +25,7 @@ export interface JetStreamSinkOptions {
 }
 
 interface Waiting {
-  readonly subject: string;
+  readonly event: NewEvent;
   readonly deadline: number;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: MillraceError) => void;
@@ -43,37 +45,57 @@ export class JetStreamSink implements EventSink {
   readonly #connection: NatsConnection;
   readonly #timeoutMs: number;
   readonly #stream: string | undefined;
-  readonly #inbox = createInbox();
+  readonly #inbox: string;
   /** By token, oldest first: all wait equally long. */
   readonly #waiting = new Map<number, Waiting>();
+  /** Tokens of what is to be sent. */
+  #outgoing: number[] = [];
   #subscription: Subscription | undefined;
   #tokens = 0;
   #timer: NodeJS.Timeout | undefined;
   #isAway = false;
-  /** Called when there is a connection again. */
-  readonly #returns = new Set<() => void>();
+  #isClosed = false;
 
   constructor(connection: NatsConnection, options: JetStreamSinkOptions = {}) {
     this.#connection = connection;
+    this.#inbox = inboxOf(connection);
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#stream = options.stream;
     void this.#watch();
   }
 
-  async append(event: NewEvent): Promise<Appended> {
-    if (this.#isAway) await this.#connected();
+  append(event: NewEvent): Promise<Appended> {
     return new Promise((resolve, reject) => {
+      if (this.#isClosed) throw unanswered(event, 'the sink is closed');
       const token = this.#tokens++;
-      const deadline = performance.now() + this.#timeoutMs;
-      this.#waiting.set(token, { subject: event.subject, deadline, resolve, reject });
+      this.#waiting.set(token, { event, deadline: performance.now() + this.#timeoutMs, resolve, reject });
+      this.#timer ??= setTimeout(() => this.#expire(), this.#timeoutMs).unref();
+      if (this.#outgoing.push(token) === 1 && !this.#isAway) setImmediate(() => this.#sendAll());
+    });
+  }
+
+  /** Ends what the sink has on the connection, which stays open. What is still waited for is reported as unknown. */
+  close(): void {
+    this.#isClosed = true;
+    this.#subscription?.unsubscribe();
+    clearTimeout(this.#timer);
+    this.#rejectAll((event) => unanswered(event, 'the sink was closed'));
+  }
+
+  #sendAll(): void {
+    if (this.#isAway) return;
+    const tokens = this.#outgoing;
+    this.#outgoing = [];
+    for (const token of tokens) {
+      const waiting = this.#waiting.get(token);
+      if (waiting === undefined) continue;
       try {
-        this.#send(event, token);
-        this.#timer ??= setTimeout(() => this.#expire(), this.#timeoutMs).unref();
+        this.#send(waiting.event, token);
       } catch (error) {
         this.#waiting.delete(token);
-        reject(sendError(event, error));
+        waiting.reject(sendError(waiting.event, error));
       }
-    });
+    }
   }
 
   #send(event: NewEvent, token: number): void {
@@ -100,79 +122,68 @@ export class JetStreamSink implements EventSink {
     if (data.length === 0) {
       const code = message.headers?.code ?? 0;
       const text = code === NO_RESPONDERS ? 'no stream takes it' : `status ${code}`;
-      waiting.reject(answerError(waiting.subject, code, text));
+      waiting.reject(answerError(waiting.event, code, text));
       return;
     }
     try {
       const { stream, seq, duplicate, error } = JSON.parse(message.string()) as Answer;
-      if (error !== undefined) waiting.reject(answerError(waiting.subject, error.err_code, error.description));
+      if (error !== undefined) waiting.reject(answerError(waiting.event, error.err_code, error.description));
       else waiting.resolve({ stream, sequence: seq, duplicate: duplicate === true });
     } catch (error) {
       // Somebody who is no stream answered.
-      waiting.reject(answerError(waiting.subject, 0, `the answer is no acknowledgement: ${messageOf(error)}`));
+      waiting.reject(answerError(waiting.event, 0, `the answer is no acknowledgement: ${messageOf(error)}`));
     }
   }
 
   #expire(): void {
     const now = performance.now();
     this.#timer = undefined;
-    for (const [token, { subject, deadline, reject }] of this.#waiting) {
+    for (const [token, { event, deadline, reject }] of this.#waiting) {
       if (deadline > now) {
         this.#timer = setTimeout(() => this.#expire(), deadline - now).unref();
         return;
       }
       this.#waiting.delete(token);
-      reject(unanswered(subject, `no answer within ${this.#timeoutMs} ms`));
+      reject(unanswered(event, `no answer within ${this.#timeoutMs} ms`));
     }
   }
 
   /** The server forbids the inbox; the library has closed the subscription. */
   #refused(error: Error): void {
     this.#subscription = undefined;
-    this.#rejectAll((subject) => refused(subject, error));
+    this.#rejectAll((event) => refused(event, error));
   }
 
   async #watch(): Promise<void> {
-    for await (const status of this.#connection.status()) this.#follow(status);
+    for await (const status of this.#connection.status()) {
+      // The library gives no way to end this loop from outside; it ends with the first status after the close.
+      if (this.#isClosed) return;
+      this.#follow(status);
+    }
     this.#return();
-    this.#rejectAll((subject) => unanswered(subject, 'the connection was closed'));
+    this.#rejectAll((event) => unanswered(event, 'the connection was closed'));
   }
 
   #follow(status: Status): void {
     if (status.type === 'disconnect') {
       this.#isAway = true;
-      this.#rejectAll((subject) => unanswered(subject, 'the connection was lost before the answer'));
+      this.#rejectAll((event) => unanswered(event, 'the connection was lost before the answer'));
     } else if (status.type === 'reconnect') this.#return();
     else if (status.type === 'error') {
       const { error } = status;
       if (!(error instanceof PermissionViolationError) || error.operation !== 'publish') return;
-      this.#rejectAll((subject) => (subject === error.subject ? refused(subject, error) : undefined));
+      this.#rejectAll((event) => (event.subject === error.subject ? refused(event, error) : undefined));
     }
   }
 
   #return(): void {
     this.#isAway = false;
-    for (const callback of this.#returns) callback();
-    this.#returns.clear();
+    this.#sendAll();
   }
 
-  #connected(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const back = (): void => {
-        clearTimeout(timer);
-        resolve();
-      };
-      const timer = setTimeout(() => {
-        this.#returns.delete(back);
-        reject(new MillraceError('NATS_UNREACHABLE', `no connection within ${this.#timeoutMs} ms`));
-      }, this.#timeoutMs);
-      this.#returns.add(back);
-    });
-  }
-
-  #rejectAll(errorOf: (subject: string) => MillraceError | undefined): void {
-    for (const [token, { subject, reject }] of this.#waiting) {
-      const error = errorOf(subject);
+  #rejectAll(errorOf: (event: NewEvent) => MillraceError | undefined): void {
+    for (const [token, { event, reject }] of this.#waiting) {
+      const error = errorOf(event);
       if (error === undefined) continue;
       this.#waiting.delete(token);
       reject(error);
@@ -180,11 +191,11 @@ export class JetStreamSink implements EventSink {
   }
 }
 
-function unanswered(subject: string, why: string): MillraceError {
+function unanswered({ subject }: NewEvent, why: string): MillraceError {
   return new MillraceError('NATS_UNREACHABLE', `publishing to ${JSON.stringify(subject)}: ${why}; it may be stored`);
 }
 
-function refused(subject: string, cause: Error): MillraceError {
+function refused({ subject }: NewEvent, cause: Error): MillraceError {
   const message = `nats-server refuses to publish to ${JSON.stringify(subject)}: ${messageOf(cause)}`;
   return new MillraceError('NATS_REFUSED', message, { cause });
 }

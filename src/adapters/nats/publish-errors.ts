@@ -13,14 +13,14 @@ const OTHER_STREAM = 10060;
 const STREAM_SEALED = 10109;
 
 /** JetStream, or nobody, answered something other than an acknowledgement. */
-export function answerError(subject: string, code: number, text: string): MillraceError {
+export function answerError({ subject }: NewEvent, code: number, text: string): MillraceError {
   const message = `publishing to ${JSON.stringify(subject)}: ${text}`;
   switch (code) {
     case NO_RESPONDERS:
       return new MillraceError('STREAM_MISSING', message);
     case MESSAGE_TOO_LARGE:
     case HEADER_TOO_LARGE:
-      return new MillraceError('REQUEST_INVALID', message, { problems: [text] });
+      return new MillraceError('EVENT_TOO_LARGE', message, { problems: [text] });
     case OTHER_STREAM:
     case STREAM_SEALED:
       return new MillraceError('STREAM_UNSUITABLE', message, { problems: [text] });
@@ -33,11 +33,12 @@ export function answerError(subject: string, code: number, text: string): Millra
 /** The client library refused to send the event. */
 export function sendError(event: NewEvent, cause: unknown): MillraceError {
   const text = messageOf(cause);
-  const tooLarge = cause instanceof InvalidArgumentError && /max_payload/.test(text);
-  if (tooLarge || cause instanceof InvalidSubjectError) {
-    const problem = tooLarge ? `nats-server does not take events of ${event.body.length} bytes` : text;
-    const message = `publishing to ${JSON.stringify(event.subject)}: ${problem}`;
-    return new MillraceError('REQUEST_INVALID', message, { cause, problems: [problem] });
+  const message = `publishing to ${JSON.stringify(event.subject)}: ${text}`;
+  if (cause instanceof InvalidArgumentError && /max_payload/.test(text)) {
+    const problem = `nats-server does not take events of ${event.body.length} bytes`;
+    return new MillraceError('EVENT_TOO_LARGE', problem, { cause, problems: [problem] });
   }
-  return new MillraceError('NATS_UNREACHABLE', `publishing to ${JSON.stringify(event.subject)}: ${text}`, { cause });
+  if (cause instanceof InvalidSubjectError || cause instanceof InvalidArgumentError)
+    return new MillraceError('REQUEST_INVALID', message, { cause, problems: [text] });
+  return new MillraceError('NATS_UNREACHABLE', message, { cause });
 }

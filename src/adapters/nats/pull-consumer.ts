@@ -16,10 +16,10 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { AckPolicy, DeliverPolicy, ReplayPolicy } from '@nats-io/jetstream';
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
-import { createInbox, nanos, nuid } from '@nats-io/nats-core';
+import { nanos, nuid } from '@nats-io/nats-core';
 import { messageOf } from '../../errors.js';
 import { AckSubject } from './ack-subject.js';
-import { replyBytes } from './raw-message.js';
+import { inboxOf, replyBytes } from './raw-message.js';
 
 /** Messages of one pull request. */
 const PULL_MESSAGES = 2000;
@@ -56,7 +56,7 @@ export class PullConsumer {
   readonly #terms: PullTerms;
   readonly #sink: PullSink;
   readonly #name: string;
-  readonly #inbox = createInbox();
+  readonly #inbox: string;
   readonly #ack = new AckSubject();
   #subscription: Subscription | undefined;
   #monitor: NodeJS.Timeout | undefined;
@@ -69,6 +69,7 @@ export class PullConsumer {
 
   private constructor(terms: PullTerms, name: string, startedIdle: boolean, sink: PullSink) {
     this.#terms = terms;
+    this.#inbox = inboxOf(terms.connection);
     this.#name = name;
     this.startedIdle = startedIdle;
     this.#sink = sink;

@@ -42,6 +42,7 @@ export class PullReading implements Reading {
   #lastMs = 0;
   #lastNanos = 0;
   #consumer: PullConsumer | undefined;
+  #started = false;
   #paused = false;
   #stopped = false;
   /** Counts connections: a proof that began under an earlier one is void. */
@@ -93,12 +94,12 @@ export class PullReading implements Reading {
     await consumer?.close();
   }
 
-  /** The client library has a new connection. */
+  /** The client library has a new connection. What was asked over an earlier one is never answered. */
   reconnected(): void {
     this.#connections++;
     this.#restartMs = RESTART_MS_MIN;
     if (this.#consumer !== undefined) this.#lost('the connection was lost');
-    else if (this.#restartTimer !== undefined) this.#restartSoon();
+    else if (this.#started) this.#restartSoon();
   }
 
   /** The client library will make no more connections. */
@@ -118,6 +119,7 @@ export class PullReading implements Reading {
       void consumer.close();
       throw new MillraceError('NATS_UNREACHABLE', 'the connection was lost');
     }
+    this.#started = true;
     this.#consumer = consumer;
     consumer.open(this.#paused);
     // Not before `read` has answered, so that the caller has the reading when the sink is called.
@@ -170,11 +172,12 @@ export class PullReading implements Reading {
   }
 
   async #restart(): Promise<void> {
-    this.#restartTimer = undefined;
+    const connections = this.#connections;
     try {
       await this.#open();
     } catch (cause) {
-      if (this.#stopped) return;
+      // A new connection has its own attempt; this one must not end or delay it.
+      if (this.#stopped || connections !== this.#connections) return;
       const error = natsError('reading again', cause, this.#terms.stream);
       if (error.category !== 'transient' || this.#terms.connection.isClosed()) {
         this.#fail(error);
