@@ -1,0 +1,41 @@
+/** `GET /v1/state/{key}`: a key's durable state, on request only once an event is reflected in it. */
+import { MillraceError } from '../errors.js';
+import type { StateReader } from '../runtime/state-reader.js';
+import { parseReceipt } from '../runtime/state-reader.js';
+import type { Answer } from './answer.js';
+import { errorBody } from './answer.js';
+import { Query } from './query.js';
+
+const WAIT_MS = 5_000;
+const WAIT_MAX = '60s';
+
+/** `url` is parsed already; `target` is what the client sent, byte for byte. */
+export async function getState(url: string, target: string, reader: StateReader): Promise<Answer> {
+  const key = keyOf(target);
+  const query = new Query(url, ['after', 'wait']);
+  const after = query.read('after', parseReceipt);
+  const waitMs = query.durationMs('wait', WAIT_MAX, 'connections should not hang for longer') ?? WAIT_MS;
+  query.requires('wait', 'after');
+  query.check();
+  const found = await reader.get(key, after, waitMs);
+  // The handler's state may be null; that an event was applied is what counts.
+  if (found.applied > 0) return { status: 200, body: found };
+  const { partition, position, checkpointAgeMs } = found;
+  const error = new MillraceError('NOT_FOUND', `no event of key ${JSON.stringify(key)} was applied`);
+  return { status: 404, body: { ...errorBody(error), key, partition, position, checkpointAgeMs } };
+}
+
+/**
+ * The key as the client wrote it. The parsed URL will not do: it repairs what is not well-formed, and two keys that
+ * are repaired to the same text would be answered alike.
+ */
+function keyOf(target: string): string {
+  const encoded = /^(?:https?:\/\/[^/?#]*)?\/v1\/state\/([^/?#]+)/.exec(target)?.[1];
+  if (encoded === undefined) throw new MillraceError('NOT_FOUND', 'the path is /v1/state/ and one percent-encoded key');
+  try {
+    if (/^[\x21-\x7e]+$/.test(encoded)) return decodeURIComponent(encoded);
+  } catch {
+    // Said below, together with raw bytes.
+  }
+  throw new MillraceError('REQUEST_INVALID', 'the key in the path is not percent-encoded UTF-8');
+}

@@ -1,0 +1,120 @@
+/**
+ * Every name that dashboards, alerts and log queries may rely on: metrics and log events, each with what it means.
+ * Labels come from closed sets only; a test keeps the log events and those in the code equal.
+ */
+import type { ErrorCode } from '../errors.js';
+import { errorTable } from '../errors.js';
+import type { NodePhase } from '../runtime/node.js';
+import type { PartitionPhase } from '../runtime/partition-table.js';
+
+/** `counter`: never falls while the process lives, and begins at 0 with it. `gauge`: how things stand now. */
+export interface MetricRow {
+  readonly type: 'counter' | 'gauge';
+  readonly help: string;
+  /** Label and every value that it can have. */
+  readonly label?: { readonly name: string; readonly values: readonly string[] };
+}
+
+const nodePhases: readonly NodePhase[] = ['new', 'starting', 'running', 'draining', 'stopped', 'failed'];
+const partitionPhases: readonly PartitionPhase[] = ['unclaimed', 'claiming', 'running', 'halted'];
+const errorCodes = Object.keys(errorTable) as readonly ErrorCode[];
+/** Reasons of dead letters: the codes that condemn one event. */
+const deadReasons = errorCodes.filter((code) => errorTable[code].category === 'poison');
+
+const counter = (help: string, name?: string, values: readonly string[] = []): MetricRow =>
+  name === undefined ? { type: 'counter', help } : { type: 'counter', help, label: { name, values } };
+const gauge = (help: string, name?: string, values: readonly string[] = []): MetricRow => ({
+  ...counter(help, name, values),
+  type: 'gauge',
+});
+
+/** Counters of events count what partitions decided since this process first saw them; see tally.ts. */
+export const metricTable = {
+  millrace_events_read_total: counter('Events read from the stream, those of partitions owned elsewhere included.'),
+  millrace_events_applied_total: counter('Events applied by the handler.'),
+  millrace_events_duplicate_total: counter('Events dropped because their id was seen before.'),
+  millrace_events_conflict_total: counter('Duplicates whose body was not the first one: a publisher reuses ids.'),
+  millrace_events_late_total: counter('Events that came after a newer one of their key was applied.'),
+  millrace_events_clamped_total: counter('Events whose time was too far ahead and was taken back.'),
+  millrace_events_dead_total: counter('Events set aside, by reason.', 'reason', deadReasons),
+  millrace_events_forced_total: counter('Events applied before their time because the buffer was full.'),
+  millrace_dedupe_evicted_early_total: counter('Ids forgotten before the horizon because dedupe.ids was reached.'),
+  millrace_partition_recoveries_total: counter('Partitions claimed again after they had run.'),
+  millrace_commits_total: counter('Checkpoints stored.'),
+  millrace_commit_seconds_total: counter('Time that checkpoints took, divided by commits_total the mean.'),
+  millrace_commit_keys_total: counter('States of keys written by checkpoints.'),
+
+  millrace_node_phase: gauge('1 for the phase that the node is in, else 0.', 'phase', nodePhases),
+  millrace_partitions: gauge('Partitions of this node, by phase.', 'phase', partitionPhases),
+  millrace_partitions_halted: gauge('Halted partitions, by the code of the error.', 'code', errorCodes),
+  millrace_unread_events: gauge('Lag: events of the stream that this node has not read; absent while unknown.'),
+  millrace_buffered_events: gauge('Events that wait for their turn.'),
+  millrace_in_flight_bytes: gauge('Bytes between the stream and the threads.'),
+  millrace_checkpoint_age_seconds: gauge('Age of the oldest newest checkpoint; grows where no events come, too.'),
+  millrace_resident_keys: gauge('Keys whose state is in memory.'),
+  millrace_dedupe_ids: gauge('Ids that are remembered.'),
+  millrace_dead_letters: gauge('Dead letters that are stored.'),
+  millrace_thread_restarts: gauge('Threads lost within a minute of the newest loss; the sixth ends the node.'),
+  millrace_thread_heap_bytes: gauge('Heap of the threads together.'),
+
+  millrace_heap_bytes: gauge('Heap of the main thread that is in use.'),
+  millrace_resident_memory_bytes: gauge('Memory of the process.'),
+  millrace_cpu_seconds_total: counter('Processor time of the process, all threads.'),
+  millrace_event_loop_delay_seconds: gauge('How late the main thread was since the last scrape.', 'quantile', [
+    '0.5',
+    '0.99',
+    '1',
+  ]),
+} as const satisfies Readonly<Record<`millrace_${string}`, MetricRow>>;
+
+export type MetricName = keyof typeof metricTable;
+
+/**
+ * Work that is tried again while the outside is away: `<name>.waiting` with the first failure, `<name>.recovered` when
+ * it went through.
+ */
+const retriedWork = {
+  assignment: 'asking which partitions are this node’s',
+  'checkpoint.commit': 'storing a checkpoint',
+  'log.read': 'reading the stream from the oldest position on',
+  'output.publish': 'publishing what a handler emitted',
+  'partition.claim': 'claiming a partition',
+  'partition.holder': 'asking who took a partition over',
+  'partition.verify': 'comparing the stream with a checkpoint',
+  services: 'connecting to NATS and Redis and checking them',
+  'state.load': 'loading states of keys',
+} as const;
+
+/** Names of log events, and what each says. */
+export const logEvents: Readonly<Record<string, string>> = {
+  'checkpoint.rebuild': 'A lost checkpoint is rebuilt from the start of the stream.',
+  'http.failed': 'A request was answered with 500; here is why.',
+  'log.restart': 'The reading of the stream begins anew after the position it had reached.',
+  'nats.connected': 'The connection to NATS stands.',
+  'nats.disconnected': 'The connection to NATS is lost; it is tried again.',
+  'nats.error': 'NATS reports an error.',
+  'nats.reconnected': 'The connection to NATS stands again.',
+  'nats.waiting': 'No nats-server answers; it is tried again.',
+  'node.drain.late': 'The drain took too long and was given up; what is not saved is replayed.',
+  'node.failed': 'The node cannot go on; here is why.',
+  'node.ready': 'Every partition of the node runs, or stands still with a reason that was logged.',
+  'node.stopped': 'The node has saved everything decided and let go.',
+  'node.stopping': 'The node was told to stop and drains.',
+  'output.refused': 'An output cannot be published; it stays in the outbox.',
+  'partition.fenced': 'A checkpoint was refused: another node took over, or the store went back in time.',
+  'partition.halted': 'A partition stopped and needs an operator.',
+  'redis.connected': 'The connection to Redis stands.',
+  'redis.disconnected': 'The connection to Redis is lost; it is tried again.',
+  'redis.waiting': 'No Redis answers; it is tried again.',
+  'stream.gap.accepted': 'Events that are gone from the stream were passed over, as acceptGap allows.',
+  'stream.info': 'The end of the stream could not be asked for.',
+  'stream.warning': 'The stream is set in a way that may lose events.',
+  'thread.lost': 'A thread ended; it is replaced.',
+  'thread.start.timeout': 'A thread did not start in time and is ended.',
+  ...Object.fromEntries(
+    Object.entries(retriedWork).flatMap(([name, work]) => [
+      [`${name}.waiting`, `Waits and tries again: ${work}.`],
+      [`${name}.recovered`, `Went through after failures: ${work}.`],
+    ]),
+  ),
+};

@@ -1,0 +1,90 @@
+/**
+ * From the counts in a node's status to counters that a monitoring system can use.
+ *
+ * The counters of a partition are part of its checkpoint: they outlive the process, fall back with a replay, and move
+ * to another node with the partition. Exported as they are, a fall would look like a restart from 0 and be counted as
+ * a burst of everything ever applied; as gauges, rates could not be taken at all. So the exported counters begin at 0
+ * with the process and grow by what its partitions gained since they were first seen.
+ *
+ * Invariants
+ * C1. A total never falls.
+ * C2. What a replay decides again is counted once: a partition adds only above the highest value it has had.
+ * C3. What another node decided in between is not counted here: after a foreign claim a partition starts anew.
+ */
+import type { Counters } from '../core/checkpoint/record.js';
+import type { PartitionReport, ThreadReport } from '../protocol/messages.js';
+import type { NodeStatus } from '../runtime/node.js';
+import type { MetricName } from './names.js';
+
+/** Calls `gain` with what each counter grew by; dead letters have their reason as the label. */
+export type Gain = (name: MetricName, by: number, label?: string) => void;
+
+const ofCounters = {
+  applied: 'millrace_events_applied_total',
+  duplicates: 'millrace_events_duplicate_total',
+  conflicts: 'millrace_events_conflict_total',
+  late: 'millrace_events_late_total',
+  clamped: 'millrace_events_clamped_total',
+} as const satisfies Record<Exclude<keyof Counters, 'dead'>, MetricName>;
+
+export class Tally {
+  readonly #gain: Gain;
+  /** Epoch that each partition was last seen with. */
+  readonly #epochs = new Map<number, number>();
+  /** Highest value of each counter that is stored with its partition. */
+  readonly #highest = new Map<string, number>();
+  /** Last value of each counter that begins at 0 with its owner: process, thread, incarnation. */
+  readonly #last = new Map<string, number>();
+
+  constructor(gain: Gain) {
+    this.#gain = gain;
+  }
+
+  /** Adds what was gained since the last call. */
+  update({ partitions, threads, eventsRead }: NodeStatus): void {
+    this.#since('node', 'millrace_events_read_total', eventsRead);
+    for (const { partition, epoch, report, recoveries } of partitions) {
+      this.#since(`partition ${partition}`, 'millrace_partition_recoveries_total', recoveries);
+      if (report !== undefined) this.#partition(partition, epoch, report);
+    }
+    for (const [slot, report] of threads.entries()) this.#thread(slot, report);
+  }
+
+  #partition(partition: number, epoch: number, report: PartitionReport): void {
+    const owner = `partition ${partition}`;
+    const seen = this.#epochs.get(partition);
+    this.#epochs.set(partition, epoch);
+    const isNew = seen === undefined || epoch > seen + 1;
+    // Before its first checkpoint nobody else can have counted: everything is this process's own.
+    const isCounted = !isNew || report.checkpoint === 0;
+    const { dead, ...counters } = report.counters;
+    for (const [counter, name] of Object.entries(ofCounters))
+      this.#stored(owner, name, counters[counter as keyof typeof counters], isCounted);
+    for (const [reason, count] of Object.entries(dead))
+      this.#stored(owner, 'millrace_events_dead_total', count, isCounted, reason);
+    this.#since(owner, 'millrace_events_forced_total', report.forced);
+    this.#since(owner, 'millrace_dedupe_evicted_early_total', report.dedupeEvictedEarly);
+  }
+
+  #thread(slot: number, { commits, commitMs, commitKeys }: ThreadReport): void {
+    const owner = `thread ${slot}`;
+    this.#since(owner, 'millrace_commits_total', commits);
+    this.#since(owner, 'millrace_commit_seconds_total', commitMs / 1000);
+    this.#since(owner, 'millrace_commit_keys_total', commitKeys);
+  }
+
+  /** C2. */
+  #stored(owner: string, name: MetricName, value: number, isCounted: boolean, label?: string): void {
+    const counter = `${owner} ${name} ${label ?? ''}`;
+    const highest = this.#highest.get(counter) ?? 0;
+    if (isCounted) this.#gain(name, Math.max(0, value - highest), label);
+    this.#highest.set(counter, Math.max(value, highest));
+  }
+
+  #since(owner: string, name: MetricName, value: number): void {
+    const counter = `${owner} ${name}`;
+    const last = this.#last.get(counter) ?? 0;
+    this.#gain(name, value < last ? value : value - last);
+    this.#last.set(counter, value);
+  }
+}

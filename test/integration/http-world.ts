@@ -1,0 +1,174 @@
+/** The HTTP API on a free port, over a log and a store in memory. */
+import { request } from 'node:http';
+import { MemoryCheckpointStore } from '../../src/adapters/memory/memory-checkpoint-store.js';
+import { MemoryEventLog } from '../../src/adapters/memory/memory-event-log.js';
+import { systemClock } from '../../src/adapters/system/system-clock.js';
+import type { Commit } from '../../src/core/checkpoint/commit.js';
+import { emptyCounters, encodeRecord, RECORD_FORMAT } from '../../src/core/checkpoint/record.js';
+import type { Rejection } from '../../src/core/event/reject.js';
+import { PARTITION_HASH } from '../../src/core/key/partition.js';
+import type { ErrorBody } from '../../src/http/answer.js';
+import type { HttpDependencies } from '../../src/http/app.js';
+import { serveHttp } from '../../src/http/serve-http.js';
+import type { PartitionView } from '../../src/http/status-view.js';
+import { defaultOptions } from '../../src/options/resolve.js';
+import type { OptionsInput } from '../../src/options/types.js';
+import type { EventSink } from '../../src/ports/event-log.js';
+import type { IngestReceipt } from '../../src/runtime/ingest.js';
+import { Ingest } from '../../src/runtime/ingest.js';
+import type { NodeStatus } from '../../src/runtime/node.js';
+import type { KeyState } from '../../src/runtime/state-reader.js';
+import { StateReader } from '../../src/runtime/state-reader.js';
+
+export const PARTITIONS = 8;
+
+export const runningStatus: NodeStatus = {
+  name: 'node-1',
+  phase: 'running',
+  stream: { stream: 'EVENTS', first: 1, last: 5 },
+  unread: 0,
+  eventsRead: 5,
+  inFlightBytes: 0,
+  threadRestarts: 0,
+  partitions: [],
+  threads: [{ heapBytes: 1, commits: 0, commitMs: 0, commitKeys: 0 }],
+};
+
+export interface WorldOptions {
+  readonly input?: OptionsInput;
+  readonly sink?: EventSink;
+  readonly status?: () => NodeStatus;
+  readonly over?: Partial<HttpDependencies>;
+}
+
+/** Every field that an answer of the API may have, so that tests can look at them; which are there is what they test. */
+export interface AnswerBody extends KeyState, IngestReceipt {
+  readonly error: ErrorBody['error'] & { readonly events: readonly (Rejection & { readonly index: number })[] };
+  readonly receipts: readonly IngestReceipt[];
+  readonly results: readonly unknown[];
+  readonly deadLetters: readonly { readonly sequence: number }[];
+  readonly next: unknown;
+  readonly partitions: readonly PartitionView[];
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly body: AnswerBody;
+  readonly headers: Headers;
+}
+
+export class HttpWorld {
+  readonly log: MemoryEventLog;
+  readonly store: MemoryCheckpointStore;
+  readonly lines: { level: string; event: string; fields: object }[];
+  readonly url: string;
+  readonly close: () => Promise<void>;
+
+  private constructor(parts: Pick<HttpWorld, 'log' | 'store' | 'lines' | 'url' | 'close'>) {
+    this.log = parts.log;
+    this.store = parts.store;
+    this.lines = parts.lines;
+    this.url = parts.url;
+    this.close = parts.close;
+  }
+
+  static async start({
+    input = {},
+    sink,
+    status = () => runningStatus,
+    over = {},
+  }: WorldOptions = {}): Promise<HttpWorld> {
+    const options = defaultOptions({ ...input, partitions: PARTITIONS, http: { port: 0, ...input.http } });
+    const log = new MemoryEventLog({ clock: systemClock });
+    log.createStream('EVENTS');
+    const store = new MemoryCheckpointStore();
+    const lines: HttpWorld['lines'] = [];
+    const ingest = new Ingest({
+      sink: sink ?? log,
+      clock: systemClock,
+      format: options.event.format,
+      publishSubject: options.stream.publishSubject,
+      partitions: PARTITIONS,
+      limits: { payloadBytesMax: options.limits.payloadBytes, headerBytesMax: options.limits.headerBytes },
+      idRequired: true,
+    });
+    const { url, close } = await serveHttp({
+      reader: new StateReader(store, systemClock, PARTITIONS),
+      ingest,
+      status,
+      store,
+      options,
+      line: (level, event, fields) => lines.push({ level, event, fields }),
+      ...over,
+    });
+    return new HttpWorld({ log, store, lines, url, close });
+  }
+
+  /** Posts a body, as JSON unless it is text or bytes already. */
+  async post(body: unknown, headers: Record<string, string> = {}): Promise<Answered> {
+    const isRaw = typeof body === 'string' || body instanceof Uint8Array;
+    const response = await fetch(`${this.url}/v1/events`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: isRaw ? (body as string) : JSON.stringify(body),
+    });
+    return { status: response.status, body: (await response.json()) as AnswerBody, headers: response.headers };
+  }
+
+  async get(path: string, headers: Record<string, string> = {}): Promise<Answered> {
+    const response = await fetch(this.url + path, { headers });
+    return { status: response.status, body: (await response.json()) as AnswerBody, headers: response.headers };
+  }
+
+  /** A request whose target and headers are sent exactly as written; what `fetch` would repair stays broken. */
+  raw(path: string, headers: Record<string, string> = {}): Promise<{ status: number; body: string }> {
+    return new Promise((resolve, reject) => {
+      const { hostname, port } = new URL(this.url);
+      const sent = request({ hostname, port, path, headers, agent: false }, (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));
+      });
+      sent.on('error', reject);
+      sent.end();
+    });
+  }
+
+  /** How many events the log holds. */
+  async stored(): Promise<number> {
+    return (await this.log.info('EVENTS')).last;
+  }
+
+  /** Stores the first checkpoint of a partition: its floor, states by key, dead letters by sequence. */
+  async checkpoint(
+    partition: number,
+    floor: number,
+    parts: Partial<Pick<Commit, 'state' | 'dead'>> = {},
+  ): Promise<void> {
+    const unset = Number.NEGATIVE_INFINITY;
+    const record = encodeRecord({
+      format: RECORD_FORMAT,
+      layout: { app: 'main', partitions: PARTITIONS, hash: PARTITION_HASH },
+      partition,
+      stream: 'EVENTS',
+      position: { floor, above: [] },
+      anchor: { sequence: 0, time: '' },
+      watermark: unset,
+      maxTime: unset,
+      arrival: unset,
+      counters: emptyCounters(),
+      deadStored: 0,
+      gaps: [],
+      savedAt: Date.now(),
+    });
+    const none = { set: [], remove: [] };
+    await this.store.claim({ partition, owner: '1:a', seen: undefined, record });
+    const commit = { partition, owner: '1:a', number: 1, record, dedupePut: [], dedupeDrop: [] };
+    await this.store.commit({ ...commit, state: none, dead: none, outbox: none, ...parts });
+  }
+}
+
+/** An envelope as the store keeps it. */
+export function envelope(state: unknown, sequence = 3): string {
+  return JSON.stringify({ state, time: 1_700_000_000_000, id: 'e3', sequence: String(sequence), applied: 2 });
+}

@@ -1,0 +1,183 @@
+/** Metrics from a node's status: everything in the list is there, and counters only ever rise. */
+import { describe, expect, it } from 'vitest';
+import { emptyCounters } from '../../src/core/checkpoint/record.js';
+import { NodeMetrics } from '../../src/observability/metrics.js';
+import type { MetricRow } from '../../src/observability/names.js';
+import { metricTable } from '../../src/observability/names.js';
+import type { PartitionReport } from '../../src/protocol/messages.js';
+import type { NodeStatus } from '../../src/runtime/node.js';
+import type { PartitionStatus } from '../../src/runtime/partition-table.js';
+
+const NOW = 1_700_000_000_000;
+
+function reportOf(partition: number, over: Partial<PartitionReport> = {}): PartitionReport {
+  return {
+    partition,
+    floor: 10,
+    high: 12,
+    checkpoint: 4,
+    savedAt: NOW - 1500,
+    watermark: NOW,
+    buffered: 2,
+    residentKeys: 3,
+    dedupeIds: 5,
+    dedupeEvictedEarly: 0,
+    forced: 0,
+    deadStored: 1,
+    counters: emptyCounters(),
+    ...over,
+  };
+}
+
+function partitionOf(partition: number, over: Partial<PartitionStatus> = {}): PartitionStatus {
+  const base = { slot: 0, phase: 'running', epoch: 1, fault: undefined, since: NOW, recoveries: 0 } as const;
+  return { ...base, partition, report: reportOf(partition), ...over };
+}
+
+function statusOf(over: Partial<NodeStatus> = {}): NodeStatus {
+  return {
+    name: 'n',
+    phase: 'running',
+    stream: { stream: 'EVENTS', first: 1, last: 12 },
+    unread: 7,
+    eventsRead: 100,
+    inFlightBytes: 4096,
+    threadRestarts: 1,
+    partitions: [partitionOf(0), partitionOf(1)],
+    threads: [{ heapBytes: 1000, commits: 10, commitMs: 250, commitKeys: 40 }],
+    ...over,
+  };
+}
+
+/** Samples of one exposition, `name{label="value"}` to value. */
+async function scrape(metrics: NodeMetrics): Promise<Map<string, number>> {
+  const lines = (await metrics.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+  );
+}
+
+/** Metrics over a status that a test replaces, and closes by itself. */
+function metricsOf(first: NodeStatus | undefined) {
+  const world = { status: first };
+  const metrics = new NodeMetrics({ status: () => world.status, now: () => NOW });
+  return { world, metrics };
+}
+
+const withCounters = (applied: number, over: Partial<PartitionStatus> = {}, checkpoint = 4): NodeStatus =>
+  statusOf({
+    partitions: [
+      partitionOf(0, { report: reportOf(0, { checkpoint, counters: { ...emptyCounters(), applied } }), ...over }),
+    ],
+  });
+
+describe('an exposition', () => {
+  it('has every metric of the list with every value of its label, and nothing else', async () => {
+    const { metrics } = metricsOf(statusOf());
+    const samples = await scrape(metrics);
+    metrics.close();
+    const rows = Object.entries(metricTable) as [string, MetricRow][];
+    const expected = rows.flatMap(([name, { label }]) =>
+      label === undefined ? [name] : label.values.map((value) => `${name}{${label.name}="${value}"}`),
+    );
+    expect([...samples.keys()].sort()).toEqual(expected.sort());
+    const text = await metrics.text();
+    for (const [name, { type }] of Object.entries(metricTable)) expect(text).toContain(`# TYPE ${name} ${type}\n`);
+  });
+
+  it('tells how things stand', async () => {
+    const fault = { code: 'GAP', message: 'm', problems: [] } as const;
+    const partitions = [partitionOf(0), partitionOf(1), partitionOf(2, { phase: 'halted', fault })];
+    const { metrics } = metricsOf(statusOf({ partitions }));
+    const samples = await scrape(metrics);
+    metrics.close();
+    expect(Object.fromEntries(samples)).toMatchObject({
+      'millrace_node_phase{phase="running"}': 1,
+      'millrace_node_phase{phase="failed"}': 0,
+      'millrace_partitions{phase="running"}': 2,
+      'millrace_partitions{phase="halted"}': 1,
+      'millrace_partitions_halted{code="GAP"}': 1,
+      'millrace_partitions_halted{code="REGRESSION"}': 0,
+      millrace_unread_events: 7,
+      millrace_buffered_events: 4,
+      millrace_in_flight_bytes: 4096,
+      millrace_checkpoint_age_seconds: 1.5,
+      millrace_dead_letters: 2,
+      millrace_thread_restarts: 1,
+    });
+    expect(samples.get('millrace_heap_bytes')).toBeGreaterThan(1e6);
+    expect(samples.get('millrace_cpu_seconds_total')).toBeGreaterThan(0);
+    expect(samples.get('millrace_event_loop_delay_seconds{quantile="1"}')).toBeGreaterThanOrEqual(0);
+  });
+
+  it('is there before the node is, and does not take an unknown lag for none', async () => {
+    const { world, metrics } = metricsOf(undefined);
+    expect((await scrape(metrics)).get('millrace_events_applied_total')).toBe(0);
+    world.status = statusOf({ unread: 5 });
+    expect((await scrape(metrics)).get('millrace_unread_events')).toBe(5);
+    world.status = statusOf({ unread: undefined });
+    expect((await scrape(metrics)).has('millrace_unread_events')).toBe(false);
+    metrics.close();
+  });
+});
+
+describe('counters of events', () => {
+  const APPLIED = 'millrace_events_applied_total';
+
+  /** Values of the counter after each status. */
+  async function follow(...statuses: NodeStatus[]): Promise<(number | undefined)[]> {
+    const { world, metrics } = metricsOf(undefined);
+    const values: (number | undefined)[] = [];
+    for (const status of statuses) {
+      world.status = status;
+      values.push((await scrape(metrics)).get(APPLIED));
+    }
+    metrics.close();
+    return values;
+  }
+
+  it('begin at 0 with the process, whatever was counted before it', async () => {
+    expect(await follow(withCounters(5000), withCounters(5003), withCounters(5003))).toEqual([0, 3, 3]);
+  });
+
+  it('count from the first event on where the partition is new', async () => {
+    expect(await follow(withCounters(8, {}, 0), withCounters(9, {}, 1))).toEqual([8, 9]);
+  });
+
+  it('C1, C2: neither fall with a replay nor count it again', async () => {
+    const values = await follow(
+      withCounters(1000),
+      withCounters(1100),
+      withCounters(1040, { epoch: 2, recoveries: 1 }),
+      withCounters(1100, { epoch: 2, recoveries: 1 }),
+      withCounters(1101, { epoch: 2, recoveries: 1 }),
+    );
+    expect(values).toEqual([0, 100, 100, 100, 101]);
+  });
+
+  it('C3: leave out what another node decided', async () => {
+    expect(
+      await follow(withCounters(1000), withCounters(9000, { epoch: 3 }), withCounters(9001, { epoch: 3 })),
+    ).toEqual([0, 0, 1]);
+  });
+
+  it('count dead letters by reason, and threads that begin anew', async () => {
+    const dead = (reasons: object) =>
+      statusOf({
+        partitions: [partitionOf(0, { report: reportOf(0, { counters: { ...emptyCounters(), dead: reasons } }) })],
+      });
+    const { world, metrics } = metricsOf(dead({ EVENT_LATE: 4 }));
+    await scrape(metrics);
+    world.status = {
+      ...dead({ EVENT_LATE: 6, HANDLER_THREW: 1, NOT_A_REASON: 9 }),
+      threads: [{ heapBytes: 1, commits: 3, commitMs: 50, commitKeys: 4 }],
+    };
+    const samples = await scrape(metrics);
+    metrics.close();
+    expect(samples.get('millrace_events_dead_total{reason="EVENT_LATE"}')).toBe(2);
+    expect(samples.get('millrace_events_dead_total{reason="HANDLER_THREW"}')).toBe(1);
+    expect([...samples.keys()].join()).not.toContain('NOT_A_REASON');
+    expect(samples.get('millrace_commits_total')).toBe(13);
+    expect(samples.get('millrace_commit_seconds_total')).toBeCloseTo(0.3);
+  });
+});
