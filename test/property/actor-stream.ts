@@ -111,7 +111,10 @@ export function streams(disorder: Disorder, length: number): fc.Arbitrary<Stream
       { weight: 4, arbitrary: fc.integer({ min: -disorder.behindMs, max: 0 }) },
       { weight: 1, arbitrary: fc.integer({ min: -disorder.behindMs, max: disorder.aheadMs }) },
     ),
-    repeat: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.integer({ min: 1, max: 12 }) }),
+    repeat: fc.oneof(
+      { weight: 4, arbitrary: fc.constant(0) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: 12 }) },
+    ),
     conflict: fc.boolean(),
     deed: fc.oneof(
       { weight: 12, arbitrary: fc.constant<Deed>('add') },

@@ -9,6 +9,7 @@ import { outcomeOf } from './actor-oracle.js';
 import type { StreamEvent } from './actor-stream.js';
 import { baseOptions, streams } from './actor-stream.js';
 import { PARTITION, World } from './actor-world.js';
+import { runs } from './runs.js';
 
 interface Faults {
   /** Loads are answered at once, or when the schedule says so. */
@@ -17,7 +18,12 @@ interface Faults {
 }
 
 /** Drives a world through the stream: one number of the schedule decides what happens around each event. */
-function run(stream: readonly StreamEvent[], options: ActorOptions, schedule: readonly number[], faults: Faults): World {
+function run(
+  stream: readonly StreamEvent[],
+  options: ActorOptions,
+  schedule: readonly number[],
+  faults: Faults,
+): World {
   const world = new World(stream, options);
   let tick = 0;
   while (!world.atEnd && tick < stream.length * 8) {
@@ -61,7 +67,7 @@ describe('Actor, order time', () => {
         expect(outcome.counters.late).toBe(0);
         for (const { log } of Object.values(outcome.states)) expect(isOrdered(log, stream)).toBe(true);
       }),
-      { numRuns: 300 },
+      runs(300),
     );
   });
 
@@ -84,7 +90,7 @@ describe('Actor, order time', () => {
         const world = run(stream, options, schedule, { loads: 'at once', crashes: true });
         expect(world.finish()).toEqual(outcomeOf(stream, options, PARTITION));
       }),
-      { numRuns: 600 },
+      runs(600),
     );
   });
 
@@ -95,7 +101,7 @@ describe('Actor, order time', () => {
         const world = run(stream, { ...baseOptions, late: 'dead-letter' }, schedule, { loads: 'late', crashes: false });
         expect(world.finish()).toEqual(outcomeOf(stream, { ...baseOptions, late: 'dead-letter' }, PARTITION));
       }),
-      { numRuns: 150 },
+      runs(150),
     );
   });
 });
@@ -111,7 +117,7 @@ describe('Actor, order none', () => {
         expect(outcome).toEqual(outcomeOf(stream, options, PARTITION));
         for (const { log } of Object.values(outcome.states)) expect(log).toEqual([...log].sort((a, b) => a - b));
       }),
-      { numRuns: 200 },
+      runs(200),
     );
   });
 });
@@ -132,7 +138,7 @@ describe('the harness', () => {
         reached.duplicates += counters.duplicates;
         reached.conflicts += counters.conflicts;
       }),
-      { numRuns: 50, seed: 1 },
+      { ...runs(50), seed: 1 },
     );
     for (const [what, times] of Object.entries(reached)) expect(times, what).toBeGreaterThan(10);
   });

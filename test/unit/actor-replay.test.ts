@@ -175,7 +175,7 @@ describe('outputs', () => {
     const ids = ['main.3.1.0', 'main.3.1.1', 'main.3.2.0', 'main.3.2.1'];
     expect([...world.outputs.keys()]).toEqual(ids);
     world.crash(false);
-    expect([...world.finish().counters.dead.HANDLER_THREW?.toString() ?? '']).toEqual(['1']);
+    expect([...(world.finish().counters.dead.HANDLER_THREW?.toString() ?? '')]).toEqual(['1']);
     expect([...world.outputs.keys()]).toEqual(ids);
   });
 

@@ -54,8 +54,9 @@ describe('a JSON body', () => {
       expect(rejectionOf(decode(rawEvent({ body }))).problems).toEqual(['the id is neither text nor a whole number']);
   });
 
-  it('K1: ids are kept byte for byte, never trimmed', () => {
-    expect(eventOf(decode(rawEvent({ json: { id: 'a  b' } }))).id).toBe('a  b');
+  it('K1: ids are kept byte for byte, never trimmed, folded or normalised', () => {
+    for (const id of ['a  b', 'e\u0301', 'é', 'ÉA', '\u212a', '%41'])
+      expect(eventOf(decode(rawEvent({ json: { id } }))).id).toBe(id);
     expect(rejectionOf(decode(rawEvent({ json: { id: ' a' } }))).problems).toEqual([
       'the id begins or ends with white space',
     ]);

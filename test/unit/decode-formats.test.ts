@@ -43,7 +43,13 @@ describe('CloudEvents 1.0', () => {
   });
 
   it('binary: attributes of the headers, percent-decoded, the whole body is data', () => {
-    const headers = ['ce-specversion: 1.0', 'ce-id: caf%C3%A9', 'CE-Source: /bank', 'ce-type: deposit', `ce-time: ${T0}`];
+    const headers = [
+      'ce-specversion: 1.0',
+      'ce-id: caf%C3%A9',
+      'CE-Source: /bank',
+      'ce-type: deposit',
+      `ce-time: ${T0}`,
+    ];
     const json = { id: 'not this', amount: 3 };
     expect(eventOf(decode(rawEvent({ json, headers })))).toEqual({
       id: 'café',

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { GuardedRecord } from '../../src/core/checkpoint/guard.js';
 import { judgeClaim, judgeCommit, ownerText } from '../../src/core/checkpoint/guard.js';
+import { runs } from '../property/runs.js';
 
 const A = ownerText({ epoch: 3, nonce: 'aa' });
 const B = ownerText({ epoch: 4, nonce: 'bb' });
@@ -36,10 +37,16 @@ describe('judgeCommit', () => {
       fc.property(owners, fc.nat(20), owners, fc.nat(20), (storedOwner, storedNumber, owner, number) => {
         const verdict = judgeCommit(record(storedOwner, storedNumber), owner, number);
         const expected =
-          storedOwner !== owner ? 'fenced' : number === storedNumber + 1 ? 'accept' : number === storedNumber ? 'already' : 'fenced';
+          storedOwner !== owner
+            ? 'fenced'
+            : number === storedNumber + 1
+              ? 'accept'
+              : number === storedNumber
+                ? 'already'
+                : 'fenced';
         expect(verdict).toBe(expected);
       }),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 });

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bodyHash, fnv1a32, fnv1a32Bytes, mix32, murmur128, murmurWords, utf8 } from '../../src/core/key/hash.js';
+import { runs } from '../property/runs.js';
 import { murmur3x86Of128 } from './murmur-reference.js';
 
 const anyText = fc.string({ unit: 'binary', maxLength: 80 });
@@ -34,14 +35,22 @@ describe('fnv1a32', () => {
         const padded = Buffer.concat([Buffer.from('..'), bytes, Buffer.from('..')]);
         expect(fnv1a32Bytes(padded, 2, 2 + bytes.length)).toBe(fnv1a32(text));
       }),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 });
 
 describe('utf8', () => {
   it('encodes as every encoder does, lone surrogates as U+FFFD', () => {
-    for (const text of ['', 'a', '\u007f\u0080\u07ff\u0800\uffff', '\u{10000}\u{10ffff}', '\ud83d', 'a\ude00b', '\ud83d\ud83d\ude00'])
+    for (const text of [
+      '',
+      'a',
+      '\u007f\u0080\u07ff\u0800\uffff',
+      '\u{10000}\u{10ffff}',
+      '\ud83d',
+      'a\ude00b',
+      '\ud83d\ud83d\ude00',
+    ])
       expect(Buffer.from(utf8(text))).toEqual(Buffer.from(text, 'utf8'));
     fc.assert(
       fc.property(anyText, (text) => {
@@ -61,7 +70,13 @@ describe('murmur128', () => {
     // SMHasher main.cpp: MurmurHash3_x86_128 verifies as 0xB3ECE62A: the hash of the hashes of {0..n-1} under seed 256 - n.
     const hashes = new Uint8Array(256 * 16);
     for (let n = 0; n < 256; n++)
-      hashes.set(murmur3x86Of128(Uint8Array.from({ length: n }, (_, i) => i), 256 - n), n * 16);
+      hashes.set(
+        murmur3x86Of128(
+          Uint8Array.from({ length: n }, (_, i) => i),
+          256 - n,
+        ),
+        n * 16,
+      );
     expect(new DataView(murmur3x86Of128(hashes, 0).buffer).getUint32(0, true)).toBe(0xb3ece62a);
   });
 
@@ -82,7 +97,7 @@ describe('murmur128', () => {
       fc.property(anyText, fc.nat(0xffffffff), (text, seed) => {
         expect(words(text, seed)).toEqual(reference(wellFormed(text), seed));
       }),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 });

@@ -112,9 +112,9 @@ describe('keyOfToken', () => {
 
   it('K3: accepts an escape of a byte exactly if tokenOfKey makes it', () => {
     for (let byte = 0; byte < 256; byte++) {
-      const escape = `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+      const encoded = `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
       const letter = String.fromCharCode(byte);
-      expect(keyOfToken(`x${escape}`)).toBe(tokenOfKey(letter) === escape ? `x${letter}` : undefined);
+      expect(keyOfToken(`x${encoded}`)).toBe(tokenOfKey(letter) === encoded ? `x${letter}` : undefined);
     }
   });
 });

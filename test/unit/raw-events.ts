@@ -1,7 +1,8 @@
 /** Raw events and formats for tests of the decoder and of the actor. */
+
+import type { RawEvent } from '../../src/core/event/event.js';
 import type { EventFormat, EventPart } from '../../src/core/event/event-format.js';
 import { parsePlace } from '../../src/core/event/event-format.js';
-import type { RawEvent } from '../../src/core/event/event.js';
 import { tokenOfKey } from '../../src/core/key/key.js';
 
 /** 2023-11-14T22:13:20Z, a round number of epoch milliseconds. */

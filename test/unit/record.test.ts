@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PartitionRecord } from '../../src/core/checkpoint/record.js';
 import { decodeRecord, emptyCounters, encodeRecord, RECORD_FORMAT } from '../../src/core/checkpoint/record.js';
+import { runs } from '../property/runs.js';
 
 const record: PartitionRecord = {
   format: RECORD_FORMAT,
@@ -27,7 +28,11 @@ const read = (fields: unknown) => decodeRecord(JSON.stringify(fields));
 const finiteTime = fc.oneof(fc.constant(Number.NEGATIVE_INFINITY), fc.nat(2 ** 41));
 const records = fc.record({
   format: fc.constant(RECORD_FORMAT),
-  layout: fc.record({ app: fc.string({ minLength: 1 }), partitions: fc.integer({ min: 1, max: 4096 }), hash: fc.string() }),
+  layout: fc.record({
+    app: fc.string({ minLength: 1 }),
+    partitions: fc.integer({ min: 1, max: 4096 }),
+    hash: fc.string(),
+  }),
   partition: fc.nat(4095),
   stream: fc.string({ unit: 'grapheme' }),
   position: fc
@@ -42,7 +47,10 @@ const records = fc.record({
       });
       return { floor, above };
     }),
-  anchor: fc.record({ sequence: fc.maxSafeNat(), time: fc.oneof(fc.constant(''), fc.bigInt(0n, 2n ** 63n).map(String)) }),
+  anchor: fc.record({
+    sequence: fc.maxSafeNat(),
+    time: fc.oneof(fc.constant(''), fc.bigInt(0n, 2n ** 63n).map(String)),
+  }),
   watermark: finiteTime,
   maxTime: finiteTime,
   arrival: finiteTime,
@@ -110,11 +118,28 @@ describe('a damaged record', () => {
     stream: [null, []],
     floor: [100, '-1', '1.5', '', '01', ' 1', '1e3', '9007199254740993', '99999999999999999999', null],
     above: [5, 'x', '3', '3+0', '0+1', '-1+2', '10+1,3+2', '3+2,4+1', '3+2,', ',', '1+9007199254740993', null, '3 +2'],
-    anchor: [null, 'x', 5, {}, { sequence: 1, time: '' }, { sequence: '1' }, { sequence: '1', time: 5 }, { sequence: '1', time: '-1' }],
+    anchor: [
+      null,
+      'x',
+      5,
+      {},
+      { sequence: 1, time: '' },
+      { sequence: '1' },
+      { sequence: '1', time: 5 },
+      { sequence: '1', time: '-1' },
+    ],
     watermark: ['1', {}, true],
     maxTime: ['1', []],
     arrival: ['1', false],
-    counters: [null, 5, [], {}, { ...record.counters, applied: -1 }, { ...record.counters, dead: null }, { ...record.counters, dead: { EVENT_LATE: 'x' } }],
+    counters: [
+      null,
+      5,
+      [],
+      {},
+      { ...record.counters, applied: -1 },
+      { ...record.counters, dead: null },
+      { ...record.counters, dead: { EVENT_LATE: 'x' } },
+    ],
     deadStored: ['4', -1, 1.5, null],
     gaps: [null, {}, '20', [1.5, 2], ['20', '30'], [20], [30, 20], [1, 5, 5, 9]],
     savedAt: ['1', -1, null],
@@ -141,14 +166,20 @@ describe('a damaged record', () => {
     });
   }
 
-  it.each(['', 'x', '{', '5', 'null', '"text"', 'true', encodeRecord(record).slice(0, -1)])('is corrupt: %j', (text) => {
-    expect(decodeRecord(text)).toMatchObject({ kind: 'corrupt' });
-  });
+  it.each(['', 'x', '{', '5', 'null', '"text"', 'true', encodeRecord(record).slice(0, -1)])(
+    'is corrupt: %j',
+    (text) => {
+      expect(decodeRecord(text)).toMatchObject({ kind: 'corrupt' });
+    },
+  );
 
-  it.each([RECORD_FORMAT + 1, 0, '1', null, undefined])('of format %j is refused by its format, never guessed at', (format) => {
-    expect(read({ ...fieldsOf(record), format })).toEqual({ kind: 'format', format });
-    expect(read([])).toMatchObject({ kind: 'format' });
-  });
+  it.each([RECORD_FORMAT + 1, 0, '1', null, undefined])(
+    'of format %j is refused by its format, never guessed at',
+    (format) => {
+      expect(read({ ...fieldsOf(record), format })).toEqual({ kind: 'format', format });
+      expect(read([])).toMatchObject({ kind: 'format' });
+    },
+  );
 
   it('never throws and never passes as another record, whatever byte is hit', () => {
     const text = encodeRecord(record);
@@ -159,7 +190,7 @@ describe('a damaged record', () => {
         // What still reads as a record says exactly what its text says: nothing was filled in.
         if (decoded.kind === 'record') expect(read(JSON.parse(encodeRecord(decoded.record)))).toEqual(decoded);
       }),
-      { numRuns: 500 },
+      runs(500),
     );
     fc.assert(
       fc.property(fc.json(), (json) => {

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { freezeState } from '../../src/core/actor/state-value.js';
 
 function isFrozenDeep(value: unknown): boolean {
-  return typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozenDeep));
+  return (
+    typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozenDeep))
+  );
 }
 
 describe('freezeState', () => {

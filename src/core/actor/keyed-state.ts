@@ -208,7 +208,8 @@ export function readEnvelope(text: string): StateEnvelope | undefined {
   if (typeof time !== 'number' || typeof id !== 'string') return undefined;
   if (typeof sequence !== 'string' || !/^\d{1,16}$/.test(sequence)) return undefined;
   // What was never applied is not stored; with 0 the state would be taken for a new one and start again.
-  if (state === undefined || typeof applied !== 'number' || !Number.isSafeInteger(applied) || applied < 1) return undefined;
+  if (state === undefined || typeof applied !== 'number' || !Number.isSafeInteger(applied) || applied < 1)
+    return undefined;
   return { state, time, id, sequence, applied };
 }
 

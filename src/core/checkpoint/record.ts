@@ -4,9 +4,10 @@
  *
  * The format number is part of the durable data: a newer one is refused, never guessed at.
  */
+
+import type { RejectCode } from '../event/reject.js';
 import type { Position } from '../position/position-window.js';
 import { decodeRanges, encodeRanges } from '../position/ranges.js';
-import type { RejectCode } from '../event/reject.js';
 
 export const RECORD_FORMAT = 1;
 
@@ -164,7 +165,9 @@ function anchorOf(value: unknown): Anchor | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { sequence, time } = value as Record<string, unknown>;
   const number = wholeNumber(sequence);
-  return number === undefined || typeof time !== 'string' || !/^\d*$/.test(time) ? undefined : { sequence: number, time };
+  return number === undefined || typeof time !== 'string' || !/^\d*$/.test(time)
+    ? undefined
+    : { sequence: number, time };
 }
 
 function countersOf(value: unknown): Counters | undefined {

@@ -153,7 +153,7 @@ export class DedupeIndex {
   seen(entry: number): Seen {
     const body = this.#word(entry, BODY);
     return {
-      streamSequence: this.#maxSequence - ((this.#maxSequence % TWO32) - this.#word(entry, SEQUENCE) + TWO32) % TWO32,
+      streamSequence: this.#maxSequence - (((this.#maxSequence % TWO32) - this.#word(entry, SEQUENCE) + TWO32) % TWO32),
       time: this.#timeOf(entry),
       bodyHash: body >>> 4,
       decision: (body & 15) as Decision,
@@ -182,8 +182,8 @@ export class DedupeIndex {
   /** Puts a stored entry back, as `copy` gave it when the newest time and sequence were these. */
   restore(words: Uint32Array, at: number, maxTime: number, maxSequence: number): void {
     [this.#f0, this.#f1, this.#f2, this.#f3] = [words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!];
-    const time = maxTime - ((maxTime % TWO32) - words[at + TIME]! + TWO32) % TWO32;
-    const sequence = maxSequence - ((maxSequence % TWO32) - words[at + SEQUENCE]! + TWO32) % TWO32;
+    const time = maxTime - (((maxTime % TWO32) - words[at + TIME]! + TWO32) % TWO32);
+    const sequence = maxSequence - (((maxSequence % TWO32) - words[at + SEQUENCE]! + TWO32) % TWO32);
     // Waiting events counted there too, and ids that they put outside the horizon stay outside.
     this.#advance(maxTime, maxSequence);
     const entry = this.insert(time, sequence, words[at + BODY]! >>> 4);
@@ -217,11 +217,13 @@ export class DedupeIndex {
   }
 
   #timeOf(entry: number): number {
-    return this.#maxTime - ((this.#maxTime % TWO32) - this.#word(entry, TIME) + TWO32) % TWO32;
+    return this.#maxTime - (((this.#maxTime % TWO32) - this.#word(entry, TIME) + TWO32) % TWO32);
   }
 
   #isExpired(entry: number): boolean {
-    return this.#timeOf(entry) <= this.#maxTime - this.#horizonMs && (this.#word(entry, BODY) & 15) !== Decision.waiting;
+    return (
+      this.#timeOf(entry) <= this.#maxTime - this.#horizonMs && (this.#word(entry, BODY) & 15) !== Decision.waiting
+    );
   }
 
   #fingerprint(id: string, key: KeyHash): void {

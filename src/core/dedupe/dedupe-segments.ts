@@ -78,7 +78,8 @@ export class DedupeSegments {
     if (newest !== undefined && index.maxTime - newest.begun > AGEING_MS) this.#open = undefined;
     for (let from = 0; from < entries.length; ) {
       const open = this.#open;
-      const segment = open === undefined ? { number: this.#next++, begun: index.maxTime, ids: 0, maxTime: 0 } : this.#segments.pop()!;
+      const segment =
+        open === undefined ? { number: this.#next++, begun: index.maxTime, ids: 0, maxTime: 0 } : this.#segments.pop()!;
       const room = open === undefined ? SEGMENT_IDS_MAX : OPEN_IDS_MAX - segment.ids;
       const count = Math.min(room, entries.length - from);
       const words = new Uint32Array((segment.ids + count) * ENTRY_WORDS);

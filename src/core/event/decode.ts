@@ -76,7 +76,8 @@ function partsOf(raw: RawEvent, body: unknown, format: EventFormat): Parts {
 function conventionalParts(raw: RawEvent, body: unknown): Parts {
   const headers = raw.headers !== undefined && mentionsCloudEvents(raw.headers) ? raw.headers : undefined;
   if (headerOf(headers, 'ce-specversion') !== undefined) return binaryCloudEvent(headers, body);
-  if (!isObject(body)) return { id: undefined, key: undefined, time: undefined, sequence: undefined, type: undefined, data: body };
+  if (!isObject(body))
+    return { id: undefined, key: undefined, time: undefined, sequence: undefined, type: undefined, data: body };
   const own = (name: string): unknown => (Object.hasOwn(body, name) ? body[name] : undefined);
   const cloudEvent = typeof own('specversion') === 'string' && typeof own('source') === 'string';
   return {
