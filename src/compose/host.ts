@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
 import { RedisCheckpointStore } from '../adapters/redis/redis-checkpoint-store.js';
+import { untilRedisReady } from '../adapters/redis/redis-connection.js';
 import { systemClock } from '../adapters/system/system-clock.js';
 import type { HandlerOptions } from '../handlers/define-actor.js';
 import { loadHandler } from '../handlers/load-handler.js';
@@ -12,6 +13,8 @@ import { faultOf } from '../protocol/fault.js';
 import type { Fault, HostToMain, MainToHost } from '../protocol/messages.js';
 import type { RedisSettings } from './services.js';
 import { openRedis } from './services.js';
+
+const CONNECT_MS = 2_000;
 
 /** What a host thread is started with. Plain data: it crosses a thread edge. */
 export interface HostSetup {
@@ -32,6 +35,8 @@ export async function runHost(setup: HostSetup, port: MessagePort): Promise<Faul
     const { app, redis: settings, host: options } = setup;
     const redis = openRedis(settings, `millrace-${app}-${setup.node}-${options.slot}`, log);
     const store = new RedisCheckpointStore({ app, redis });
+    // Else the first claims of a node would all fail and be logged. Not for long: the start has a deadline.
+    await untilRedisReady(redis, CONNECT_MS).catch(() => undefined);
     await new Promise<void>((resolve) => {
       const host = new Host(options, {
         store,

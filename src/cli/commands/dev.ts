@@ -1,0 +1,43 @@
+/** `millrace dev`: everything on this machine, with a living demo. What `npm start` runs. */
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { addOptionFlags, flagsOf } from '../../options/flags.js';
+import { devOptions, devPaths } from '../dev/dev-options.js';
+import { DevOutput } from '../dev/dev-output.js';
+import { runDev } from '../dev/dev-session.js';
+import { wholeFlag } from '../flag-values.js';
+import type { CommandHost } from '../program.js';
+import { stopSignals } from '../stop-signals.js';
+
+interface Flags {
+  readonly dir: string;
+  readonly keep?: boolean;
+  readonly accounts: number;
+  readonly rate: number;
+  readonly seconds?: number;
+  readonly json?: boolean;
+}
+
+export function addDev(program: Command, { terminal, end }: CommandHost): void {
+  const command = program
+    .command('dev')
+    .description('Start nats-server, redis-server, a node and a living demo; on Ctrl-C check the final state.')
+    .option('--dir <dir>', 'where the servers keep their data', '.millrace')
+    .option('--keep', 'keep the data, and go on with those of the last time')
+    .addOption(new Option('--accounts <n>', 'accounts of the demo').default(200).argParser(wholeFlag(7, 1_000_000)))
+    .addOption(new Option('--rate <n>', 'events per second of the demo').default(500).argParser(wholeFlag(1, 50_000)))
+    .addOption(new Option('--seconds <n>', 'stop after this time').argParser(wholeFlag(1, 1_000_000)))
+    .option('--json', 'print lines of JSON')
+    .addHelpText('after', '\nExample:\n  $ millrace dev --rate 2000 --keep\n');
+  addOptionFlags(command, devPaths).action(async (flags: Flags, self: Command) => {
+    const { dir, keep = false, accounts, rate, seconds, json = false } = flags;
+    const options = devOptions(flagsOf(self), terminal.env);
+    const output = new DevOutput(terminal, json);
+    const stopping = stopSignals(() => undefined);
+    try {
+      end(await runDev({ options, dir, keep, accounts, rate, seconds, output, stopping }));
+    } finally {
+      stopping.release();
+    }
+  });
+}

@@ -1,0 +1,42 @@
+/** `millrace run`: a node, until a signal or a failure ends it. */
+import type { Command } from 'commander';
+import { openLog, runNode } from '../../compose/run.js';
+import { codeOf, messageOf } from '../../errors.js';
+import { exitCode } from '../exit-codes.js';
+import { addOptions, loadOptions } from '../load-options.js';
+import type { CommandHost } from '../program.js';
+import { stopSignals } from '../stop-signals.js';
+
+export function addRun(program: Command, { terminal, end }: CommandHost): void {
+  const command = program
+    .command('run')
+    .description('Run a node. It waits for NATS and Redis, and drains on SIGINT, SIGTERM and SIGHUP.')
+    .option('--json', 'print errors as JSON; the log always is')
+    .addHelpText('after', '\nExample:\n  $ millrace run --config millrace.yaml\n');
+  addOptions(command).action(async (_flags: object, self: Command) => {
+    const { options } = loadOptions(self, terminal);
+    const { line, flush } = openLog(options);
+    const stopping = stopSignals((signal) => line('info', 'node.stopping', { signal }));
+    try {
+      const running = await runNode(options, { line, signal: stopping.signal });
+      const failure = await Promise.race([running.node.failed, untilAborted(stopping.signal)]);
+      await running.stop();
+      if (failure !== undefined) throw failure;
+      line('info', 'node.stopped', {});
+    } catch (error) {
+      line('error', 'node.failed', { code: codeOf(error), error: messageOf(error) });
+      throw error;
+    } finally {
+      stopping.release();
+      await flush();
+    }
+    end(exitCode.ok);
+  });
+}
+
+function untilAborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+}

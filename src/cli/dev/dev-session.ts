@@ -1,0 +1,112 @@
+/**
+ * One run of `millrace dev`: servers → streams → node → demo → (Ctrl-C) → settled → drained → verdict → gone.
+ *
+ * Owns the order of these steps, and that each is undone whatever happens.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { provision, type RunningNode, runNode } from '../../compose/run.js';
+import { openServices } from '../../compose/services.js';
+import { tokenOfKey } from '../../core/key/key.js';
+import type { Options } from '../../options/types.js';
+import type { Node } from '../../runtime/node.js';
+import { exitCode } from '../exit-codes.js';
+import type { StopSignals } from '../stop-signals.js';
+import { DemoPublisher } from './demo-publisher.js';
+import type { DevOptions } from './dev-options.js';
+import type { DevOutput } from './dev-output.js';
+import type { DevServers } from './dev-servers.js';
+import { openServers } from './dev-servers.js';
+import { hasSettled, progressOf } from './progress.js';
+import { judge, verdictText } from './verdict.js';
+import { welcomeFields, welcomeText } from './welcome.js';
+
+export interface DevRun {
+  readonly options: DevOptions;
+  readonly dir: string;
+  readonly keep: boolean;
+  readonly accounts: number;
+  readonly rate: number;
+  /** Stops by itself after this many seconds. */
+  readonly seconds: number | undefined;
+  readonly output: DevOutput;
+  readonly stopping: StopSignals;
+}
+
+/** After the last event, beyond the time that events wait for others, ms. */
+const SETTLE_MS_MAX = 30_000;
+const ASK_MS = 50;
+
+/** Runs until it is stopped; settles with the exit code. */
+export async function runDev(run: DevRun): Promise<number> {
+  const { output, stopping, dir, keep } = run;
+  const { nats, redis } = run.options;
+  const say = (line: string): void => output.say(line);
+  let servers: DevServers | undefined;
+  // Data that do not add up are evidence and stay.
+  let isEvidence = false;
+  try {
+    servers = await openServers({ nats, redis, dir, keep, say, signal: stopping.signal });
+    const options = await run.options.resolve({ nats: servers.nats.url, redis: servers.redis.url });
+    await provision(options, output.line, true);
+    const node = await runNode(options, { line: output.line, signal: stopping.signal });
+    isEvidence = true;
+    isEvidence = !(await runDemo(run, servers, options, node));
+    return isEvidence ? exitCode.finding : exitCode.ok;
+  } catch (error) {
+    if (isEvidence || !stopping.signal.aborted) throw error;
+    output.say('Stopped before it was ready.');
+    return exitCode.finding;
+  } finally {
+    await servers?.stop(!keep && !isEvidence);
+    if (isEvidence && !keep) output.say(`The data stay in ${dir} until the next start.`);
+  }
+}
+
+/** The demo on a node that runs; true if the verdict is good. */
+async function runDemo(run: DevRun, servers: DevServers, options: Options, running: RunningNode): Promise<boolean> {
+  const { output, stopping, accounts, rate, seconds, keep } = run;
+  const { signal } = stopping;
+  const { node } = running;
+  const services = await openServices(options, output.line, signal);
+  const timer = seconds === undefined ? undefined : setTimeout(() => stopping.stop(), seconds * 1_000);
+  try {
+    const subjectOf = (key: string): string => options.stream.publishSubject.replace('{key}', () => tokenOfKey(key));
+    const demo = new DemoPublisher({ connection: services.nats, subjectOf, accounts, rate });
+    demo.start();
+    const welcome = { options, servers, url: running.url, probesUrl: running.probesUrl, accounts, rate, seconds, keep };
+    output.tell('ready', welcomeFields(welcome), welcomeText(welcome));
+    output.startStatus(() => progressOf(node.status(), Date.now()));
+    const failure = await Promise.race([node.failed, untilAborted(signal)]);
+    output.stopStatus();
+    if (failure !== undefined) throw failure;
+    output.tell('stopping', {}, 'Publishing has stopped; waiting until everything is applied and stored …');
+    const last = await demo.stop();
+    await untilSettled(node, last, options, output);
+    await running.stop();
+    const verdict = await judge(services.nats, services.redis, options, last);
+    output.tell('verdict', verdict, verdictText(verdict));
+    return verdict.ok;
+  } finally {
+    clearTimeout(timer);
+    output.stopStatus();
+    await running.stop();
+    await Promise.all([services.nats.close(), services.redis.quit().catch(() => services.redis.disconnect())]);
+  }
+}
+
+/** Waits until everything up to `last` is decided. What is not after the deadline is for the verdict to tell. */
+async function untilSettled(node: Node, last: number, options: Options, output: DevOutput): Promise<void> {
+  const { settleMs, idleMs } = options.order;
+  const deadline = performance.now() + settleMs + idleMs + SETTLE_MS_MAX;
+  while (!hasSettled(node.status(), last)) {
+    if (performance.now() > deadline) return output.say('This takes too long; going on without the rest.');
+    await delay(ASK_MS);
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+}

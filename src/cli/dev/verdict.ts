@@ -1,0 +1,90 @@
+/** The verdict at the end of `dev`: the state in Redis against the independent fold of the stream. */
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { Redis } from 'ioredis';
+import type { Options } from '../../options/types.js';
+import type { ExpectedAccount } from './ledger-oracle.js';
+import { LedgerOracle } from './ledger-oracle.js';
+import type { StoredAccount } from './stored-accounts.js';
+import { readAccounts } from './stored-accounts.js';
+import { captureStream } from './stream-capture.js';
+
+export interface Verdict {
+  readonly ok: boolean;
+  readonly keys: number;
+  /** Events in the stream, and of these: repeats, and those set aside by reason. */
+  readonly events: number;
+  readonly duplicates: number;
+  readonly dead: Readonly<Record<string, number>>;
+  /** What is not as it should be. */
+  readonly problems: readonly string[];
+}
+
+/** Compares every key after the node has drained. `last` is the end of what the demo published. */
+export async function judge(nats: NatsConnection, redis: Redis, options: Options, last: number): Promise<Verdict> {
+  const stored = await readAccounts(redis, options.app, options.partitions);
+  const { key } = options.event.format;
+  const oracle = new LedgerOracle(stored, key.kind === 'token' ? key.index : 2);
+  let open = 0;
+  const capture = await captureStream(nats, options.stream.name, (event) => {
+    const before = oracle.undecided;
+    oracle.take(event);
+    if (oracle.undecided > before && event.sequence <= last) open++;
+  });
+  const expected = oracle.fold();
+  const problems = [
+    ...(capture.first > 1
+      ? [`the stream has lost sequences 1 to ${capture.first - 1}, so nothing can be compared`]
+      : []),
+    ...(open > 0 ? [`${open} events were not decided`] : []),
+    ...stored.misplaced.map((name) => `${name}: stored in a partition that is not its own`),
+    ...oracle.unreadable.map((sequence) => `event ${sequence} is no deposit or withdrawal, but was not set aside`),
+    ...differences(expected, stored.accounts),
+  ];
+  return {
+    ok: problems.length === 0,
+    keys: expected.size,
+    events: oracle.events,
+    duplicates: oracle.duplicates,
+    dead: Object.fromEntries(oracle.dead),
+    problems,
+  };
+}
+
+function differences(
+  expected: ReadonlyMap<string, ExpectedAccount>,
+  stored: ReadonlyMap<string, StoredAccount>,
+): string[] {
+  const keys = new Set([...expected.keys(), ...stored.keys()]);
+  return [...keys].flatMap((key) => {
+    const want = described(expected.get(key));
+    const have = described(storedAs(stored.get(key)));
+    return want === have ? [] : [`${key}: Redis has ${have}, the fold has ${want}`];
+  });
+}
+
+/** The stored account in the shape of the fold. */
+function storedAs(account: StoredAccount | undefined): ExpectedAccount | undefined {
+  if (account === undefined) return undefined;
+  const { balance, deposits, withdrawals, refused } = (account.state ?? {}) as ExpectedAccount;
+  return { balance, deposits, withdrawals, refused, applied: account.applied, id: account.id };
+}
+
+function described(account: ExpectedAccount | undefined): string {
+  return account === undefined ? 'nothing' : JSON.stringify(account);
+}
+
+const SHOWN_MAX = 10;
+
+/** The verdict in words: one line if all is well, else the first problems. */
+export function verdictText({ ok, keys, events, duplicates, dead, problems }: Verdict): string {
+  const set = Object.entries(dead).map(([code, count]) => `${count} ${code}`);
+  const aside = set.length === 0 ? '' : `, set aside: ${set.join(', ')}`;
+  const facts = `${count(keys, 'key')}, ${count(events, 'event')} published, ${count(duplicates, 'duplicate')} dropped${aside}`;
+  if (ok) return `OK: ${facts}, final state equals an independent fold`;
+  const more = problems.length > SHOWN_MAX ? [`  … and ${problems.length - SHOWN_MAX} more`] : [];
+  const shown = problems.slice(0, SHOWN_MAX).map((problem) => `  - ${problem}`);
+  return [`FAILED: ${facts}; the final state is not an independent fold`, ...shown, ...more].join('\n');
+}
+
+const count = (value: number, word: string): string =>
+  `${value.toLocaleString('en-US')} ${word}${value === 1 ? '' : 's'}`;

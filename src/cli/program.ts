@@ -1,0 +1,47 @@
+/** The command `millrace` and its subcommands. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addConfig } from './commands/config.js';
+import { addDev } from './commands/dev.js';
+import { addGet } from './commands/get.js';
+import { addProvision } from './commands/provision.js';
+import { addPublish } from './commands/publish.js';
+import { addRun } from './commands/run.js';
+import { addStatus } from './commands/status.js';
+import type { Terminal } from './terminal.js';
+
+/** What a subcommand is given. */
+export interface CommandHost {
+  readonly terminal: Terminal;
+  /** Notes the exit code of the process. */
+  readonly end: (code: number) => void;
+}
+
+/** All subcommands; parsing throws commander's errors and what the commands throw. */
+export function createProgram(host: CommandHost): Command {
+  const { terminal } = host;
+  const program = new Command('millrace')
+    .description('Ordered, exactly-once state per key for NATS JetStream; state in Redis.')
+    .version(version(), '--version', 'print the version')
+    .helpOption('--help', 'show this help')
+    .helpCommand(false)
+    .showSuggestionAfterError()
+    .configureOutput({ writeOut: (text) => terminal.raw(text), writeErr: (text) => terminal.err(text.trimEnd()) })
+    .exitOverride()
+    .addHelpText('after', help);
+  for (const add of [addDev, addRun, addProvision, addPublish, addGet, addStatus, addConfig]) add(program, host);
+  return program;
+}
+
+const help = `
+Exit codes: 0 ok, 1 a finding, 2 wrong usage, 3 a server cannot be reached.
+Options are taken from flags, then MILLRACE_* variables, then the file of --config, then the defaults.
+
+Example:
+  $ millrace dev
+`;
+
+function version(): string {
+  const file = new URL('../../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}

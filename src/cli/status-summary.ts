@@ -1,0 +1,52 @@
+/** The status of a node as aligned text. */
+import type { PartitionView, StatusView } from '../http/status-view.js';
+import { age, fieldLines, grouped } from './text.js';
+
+/** A dozen lines for people; `now` is epoch ms. */
+export function statusSummary(status: StatusView, now: number): string {
+  const { partitions, phases, stream, unread } = status;
+  const counters = partitions.flatMap((each) => (each.counters === undefined ? [] : [each.counters]));
+  const sum = (name: 'applied' | 'duplicates' | 'conflicts' | 'late' | 'clamped'): number =>
+    counters.reduce((total, each) => total + each[name], 0);
+  const total = (value: (each: PartitionView) => number | undefined): number =>
+    partitions.reduce((all, each) => all + (value(each) ?? 0), 0);
+  const phaseText = Object.entries(phases).map(([phase, count]) => `${count} ${phase}`);
+  const fields: [string, string][] = [
+    ['node', `${status.name}, ${status.phase}`],
+    ['partitions', phaseText.length === 0 ? 'none' : phaseText.join(', ')],
+    ['stream', streamText(stream)],
+    ['lag', unread === undefined ? 'unknown' : `${grouped(unread)} events not read`],
+    ['waiting', `${grouped(total((each) => each.buffered))} events wait for earlier ones`],
+    ['applied', grouped(sum('applied'))],
+    ['duplicates', `${grouped(sum('duplicates'))}${also(sum('conflicts'), 'with another body')}`],
+    ['late', grouped(sum('late'))],
+    ['dead letters', `${grouped(total((each) => each.deadStored))}${reasons(counters)}`],
+    ['checkpoint', oldest(partitions, now)],
+    ['threads', `${status.threads.length}${also(status.threadRestarts, 'restarts')}`],
+  ];
+  const halted = partitions
+    .filter(({ phase }) => phase === 'halted')
+    .map(({ partition, fault }) => `halted: partition ${partition}: ${fault?.code}: ${fault?.message}`);
+  return [fieldLines(fields), ...halted].join('\n');
+}
+
+function streamText(stream: StatusView['stream']): string {
+  if (stream === undefined) return 'unknown';
+  return `${stream.stream}, ${stream.last < stream.first ? 'empty' : `${grouped(stream.first)} to ${grouped(stream.last)}`}`;
+}
+
+const also = (count: number, what: string): string => (count === 0 ? '' : `, ${grouped(count)} ${what}`);
+
+/** Dead letters of all time by reason; an operator may have removed some. */
+function reasons(counters: readonly NonNullable<PartitionView['counters']>[]): string {
+  const sums = new Map<string, number>();
+  for (const { dead } of counters)
+    for (const [code, count] of Object.entries(dead)) sums.set(code, (sums.get(code) ?? 0) + count);
+  return sums.size === 0 ? '' : ` (${[...sums].map(([code, count]) => `${grouped(count)} ${code}`).join(', ')})`;
+}
+
+/** The partition that was not saved for the longest time. One that has nothing new is saved less often. */
+function oldest(partitions: readonly PartitionView[], now: number): string {
+  const saved = partitions.flatMap(({ savedAt }) => (savedAt === undefined || savedAt === 0 ? [] : [savedAt]));
+  return saved.length === 0 ? 'none yet' : `oldest ${age(Math.max(0, now - Math.min(...saved)))} ago`;
+}

@@ -1,0 +1,267 @@
+/**
+ * Composition root of everything that runs: a node with its faces, and the services as the commands need them.
+ *
+ * Life of a node with its faces: probes → services → HTTP → claims → ready → unready → drain → closed. The probes come
+ * first and go last, so that whoever watches sees the waiting and the draining.
+ */
+import { connectNats } from '../adapters/nats/connect-nats.js';
+import { bucketName, createBucket } from '../adapters/nats/kv-bucket.js';
+import { NatsKvCoordinator } from '../adapters/nats/nats-kv-coordinator.js';
+import type { StreamReport, StreamSettings } from '../adapters/nats/provision.js';
+import { ensureStream } from '../adapters/nats/provision.js';
+import type { Log } from '../adapters/pino/pino-log.js';
+import { createLog } from '../adapters/pino/pino-log.js';
+import type { RedisFacts } from '../adapters/redis/check-redis.js';
+import { checkRedis } from '../adapters/redis/check-redis.js';
+import { RedisCheckpointStore } from '../adapters/redis/redis-checkpoint-store.js';
+import { closeRedis, untilRedisReady } from '../adapters/redis/redis-connection.js';
+import { systemClock } from '../adapters/system/system-clock.js';
+import { decodeRecord } from '../core/checkpoint/record.js';
+import { MillraceError } from '../errors.js';
+import { serveProbes } from '../http/probes.js';
+import { serveHttp } from '../http/serve-http.js';
+import { NodeMetrics } from '../observability/metrics.js';
+import { defaultOptions } from '../options/resolve.js';
+import type { Options, OptionsInput } from '../options/types.js';
+import type { EventSink } from '../ports/event-log.js';
+import type { LogLine } from '../ports/log.js';
+import { retrying } from '../retrying.js';
+import type { IngestOptions } from '../runtime/ingest.js';
+import { Ingest } from '../runtime/ingest.js';
+import type { Node, NodeStatus } from '../runtime/node.js';
+import type { KeyState, Receipt } from '../runtime/state-reader.js';
+import { StateReader } from '../runtime/state-reader.js';
+import type { ComposedNode } from './node.js';
+import { composeNode } from './node.js';
+import { openRedis, redisSettings } from './services.js';
+
+/** Surroundings of a node. */
+export interface RunContext {
+  readonly line: LogLine;
+  /** Ends the waiting for services and claims; a node that runs is stopped with `stop`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A node that is ready, with its faces. */
+export interface RunningNode {
+  /** Base URL of the HTTP API, and of probes and metrics. */
+  readonly url: string;
+  readonly probesUrl: string;
+  readonly node: Node;
+  readonly reader: StateReader;
+  /** Unready, no new requests, drained, closed. Everything decided is stored when it settles. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a node and its faces; settles when its partitions run, or stand still with a reason. Waits for NATS and Redis,
+ * and says so in the log. Throws what a person must change; then nothing is left running.
+ */
+export async function runNode(options: Options, context: RunContext): Promise<RunningNode> {
+  const { line, signal } = context;
+  let composed: ComposedNode | undefined;
+  const status = (): NodeStatus | undefined => composed?.node.status();
+  const metrics = new NodeMetrics({ status });
+  const probes = await serveProbes({ ...options.probes, status, metrics });
+  const faces: (() => Promise<void>)[] = [];
+  const stop = once(async () => {
+    probes.setDraining();
+    // Requests that are under way may wait for what the drain stores.
+    await Promise.all([...faces.map((close) => close()), composed?.close()]);
+    await probes.close();
+    metrics.close();
+  });
+  try {
+    composed = await composeWhenReady(options, context);
+    const { node, reader, store, sink } = composed;
+    const ingest = new Ingest(ingestOptions(options, sink));
+    const http = await serveHttp({ reader, ingest, store, options, line, status: () => node.status() });
+    faces.push(() => http.close());
+    const isAborted = await Promise.race([node.start().then(() => false), aborted(signal).then(() => true)]);
+    if (isAborted) throw new MillraceError('NODE_UNREACHABLE', 'the node was stopped before it was ready');
+    line('info', 'node.ready', { url: http.url, probes: probes.url });
+    return { url: http.url, probesUrl: probes.url, node, reader, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Tries again while a service answers but is not ready for use, until `signal` aborts. */
+async function composeWhenReady(options: Options, { line, signal }: RunContext): Promise<ComposedNode> {
+  let last: unknown;
+  const attempt = async (): Promise<ComposedNode> => {
+    let composed: ComposedNode | undefined;
+    try {
+      composed = await composeNode(options, line, signal);
+      const { stream, warnings } = await ensureStream(composed.nats, streamSettings(options), { create: false });
+      for (const warning of warnings) line('warn', 'stream.warning', { stream, warning });
+      return composed;
+    } catch (error) {
+      last = error;
+      await composed?.close();
+      throw error;
+    }
+  };
+  const composed = await retrying(systemClock, line, 'services', () => signal?.aborted !== true, attempt);
+  if (composed === undefined) throw last;
+  return composed;
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) resolve();
+    signal?.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function once(act: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => {
+    done ??= act();
+    return done;
+  };
+}
+
+/** What the options say of events on their way in. */
+function ingestOptions({ event, stream, partitions, limits, dedupe }: Options, sink: EventSink): IngestOptions {
+  return {
+    sink,
+    clock: systemClock,
+    format: event.format,
+    publishSubject: stream.publishSubject,
+    partitions,
+    limits: { payloadBytesMax: limits.payloadBytes, headerBytesMax: limits.headerBytes },
+    idRequired: !dedupe.idempotent,
+  };
+}
+
+/** The log of a node as the options want it: JSON lines on standard output. */
+export function openLog({ log, node }: Options): Log {
+  return createLog({ level: log.level, node });
+}
+
+/** What the options say of the stream. */
+function streamSettings({ stream }: Options): StreamSettings {
+  const { name, subjects, replicas, maxAgeMs, maxBytes, duplicateWindowMs } = stream;
+  return { name, subjects, replicas, maxAgeMs, maxBytes, duplicateWindowMs };
+}
+
+/** How long a command that is not a node waits for NATS or Redis, ms. */
+const COMMAND_WAIT_MS = 3_000;
+
+/** Reads of durable state without a node. */
+export interface OpenReader {
+  readonly reader: StateReader;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects to Redis alone. Throws `REDIS_UNREACHABLE` after a few seconds, and `LAYOUT_MISMATCH` if the application was
+ * stored with another partition count, because every key would be looked for in the wrong place.
+ */
+export async function openReader(options: Options, line: LogLine): Promise<OpenReader> {
+  const redis = openRedis(redisSettings(options), `millrace-${options.app}-reader`, line);
+  const store = new RedisCheckpointStore({ app: options.app, redis });
+  try {
+    await untilRedisReady(redis, COMMAND_WAIT_MS);
+    const first = await store.read(0);
+    const decoded = first === undefined ? undefined : decodeRecord(first.record);
+    const stored = decoded?.kind === 'record' ? decoded.record.layout.partitions : options.partitions;
+    if (stored !== options.partitions) {
+      const message = `application ${options.app} is stored with ${stored} partitions, not ${options.partitions}`;
+      throw new MillraceError('LAYOUT_MISMATCH', message);
+    }
+    return { reader: new StateReader(store, systemClock, options.partitions), close: () => store.close() };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** What a node needs before it starts, as it was found or made. */
+export interface Provisioned {
+  readonly stream: StreamReport;
+  readonly bucket: string;
+  readonly redis: RedisFacts;
+}
+
+/**
+ * Creates the stream and the bucket where they are missing, unless `create` is false, reads both back, and checks
+ * Redis. Throws `STREAM_MISSING`, `STREAM_UNSUITABLE`, `REDIS_UNSUITABLE`, and after a few seconds `…_UNREACHABLE`.
+ */
+export async function provision(options: Options, line: LogLine, create: boolean): Promise<Provisioned> {
+  const name = `millrace-${options.app}-provision`;
+  const nats = await connectNats(options.nats, name, line, AbortSignal.timeout(COMMAND_WAIT_MS));
+  const redis = openRedis(redisSettings(options), name, line);
+  try {
+    await untilRedisReady(redis, COMMAND_WAIT_MS);
+    const stream = await ensureStream(nats, streamSettings(options), { create });
+    if (create) await createBucket(nats, options.app, options.stream.replicas);
+    else await new NatsKvCoordinator({ nc: nats, ...options }).holder(0); // throws without the bucket
+    return { stream, bucket: bucketName(options.app), redis: await checkRedis(redis) };
+  } finally {
+    await Promise.all([nats.close(), closeRedis(redis)]);
+  }
+}
+
+/** A node inside somebody else's program. */
+export interface EmbeddedNode {
+  /** Connects, waiting for NATS and Redis, and settles when the node's partitions run. Throws MillraceErrors. */
+  start(): Promise<void>;
+  /** Takes no new requests, stores everything decided, lets go. What was not decided is read again at the next start. */
+  stop(): Promise<void>;
+  /** Base URL of the HTTP API while the node is started, else undefined. */
+  readonly url: string | undefined;
+  /** Base URL of probes and metrics while the node is started, else undefined. */
+  readonly probesUrl: string | undefined;
+  /** Settles with the reason if the node cannot go on; `stop` is still to be called. */
+  readonly failed: Promise<MillraceError>;
+  /** Durable state of a key; with `after`, waits at most `waitMs` (5 s by default) until that event is reflected. */
+  get(key: string, options?: { readonly after?: Receipt; readonly waitMs?: number }): Promise<KeyState>;
+  /** Undefined while the node is not started. */
+  status(): NodeStatus | undefined;
+}
+
+/**
+ * A node with options in the notation of the configuration file, over the defaults; flags and environment are not
+ * read. Throws `OPTIONS_INVALID` with every problem. A node that was stopped is not started again: make another one.
+ *
+ * `log` gets the log lines; by default they go to standard output as JSON.
+ */
+export async function createNode(input: OptionsInput = {}, context: { log?: LogLine } = {}): Promise<EmbeddedNode> {
+  const options = defaultOptions(input);
+  const line = context.log ?? openLog(options).line;
+  const stopping = new AbortController();
+  let starting: Promise<RunningNode> | undefined;
+  let running: RunningNode | undefined;
+  let fail: (error: MillraceError) => void = () => undefined;
+  const failed = new Promise<MillraceError>((resolve) => {
+    fail = resolve;
+  });
+  return {
+    failed,
+    get url() {
+      return running?.url;
+    },
+    get probesUrl() {
+      return running?.probesUrl;
+    },
+    async start() {
+      starting ??= runNode(options, { line, signal: stopping.signal });
+      running = await starting;
+      void running.node.failed.then(fail);
+    },
+    async stop() {
+      stopping.abort();
+      const started = await starting?.catch(() => undefined); // whoever started it has the error
+      await started?.stop();
+      running = undefined;
+    },
+    async get(key, { after, waitMs } = {}) {
+      if (running === undefined) throw new MillraceError('NODE_UNREACHABLE', 'the node is not started');
+      return running.reader.get(key, after, waitMs);
+    },
+    status: () => running?.node.status(),
+  };
+}
