@@ -1,12 +1,15 @@
 /** The Redis store against a real server that crashes, freezes, refuses and is damaged (F7, F10, F12, F13). */
+import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { COMMIT_SCRIPT } from '../../src/adapters/redis/scripts.js';
 import type { Commit } from '../../src/core/checkpoint/commit.js';
 import type { CommitVerdict } from '../../src/core/checkpoint/guard.js';
 import { type ErrorCode, MillraceError } from '../../src/errors.js';
 import type { CheckpointStore } from '../../src/ports/checkpoint-store.js';
 import { commitOf } from '../contract/checkpoint-store.contract.js';
+import { whileFrozen } from '../contract/freeze.js';
 import { type RedisUnderTest, startRedisUnderTest } from '../contract/redis-under-test.js';
 import { until } from '../support/until.js';
 
@@ -36,34 +39,35 @@ describe('a store in a Redis that goes away', () => {
 
   it('F12: answers a commit at once when the connection breaks under it', async () => {
     const { store, close } = await claimed(60_000);
-    subject.server.pause();
-    const started = performance.now();
-    const lost = rejection(store.commit(counting(1)), 'REDIS_UNREACHABLE');
-    await subject.server.kill();
-    await lost;
-    expect(performance.now() - started).toBeLessThan(10_000);
+    await whileFrozen(subject.server, async () => {
+      const started = performance.now();
+      const lost = rejection(store.commit(counting(1)), 'REDIS_UNREACHABLE');
+      await subject.server.kill();
+      await lost;
+      expect(performance.now() - started).toBeLessThan(10_000);
+    });
     await subject.server.restart();
     expect(await eventually(store, counting(1))).toBe('accept');
     await close();
   });
 
   it('F12: a commit without an answer can be sent again on the same connection', async () => {
-    const { store, redis, close } = await claimed(500);
-    subject.server.pause();
-    const error = await rejection(store.commit(counting(1)), 'COMMIT_TIMEOUT');
-    expect(error.message).toContain('no answer within 500 ms');
-    expect(redis.status).toBe('ready');
-    subject.server.resume();
+    const { store, redis, close } = await claimed(1_000);
+    await whileFrozen(subject.server, async () => {
+      const error = await rejection(store.commit(counting(1)), 'COMMIT_TIMEOUT');
+      expect(error.message).toContain('no answer within 1000 ms');
+      expect(redis.status).toBe('ready');
+    });
     expect(await eventually(store, counting(1))).toBe('already');
     await close();
   });
 
   it('F12: ... and on another one, after the frozen connection was given up', async () => {
-    const { store, redis, close } = await claimed(500);
-    subject.server.pause();
-    await rejection(store.commit(counting(1)), 'COMMIT_TIMEOUT');
-    await until(() => redis.status !== 'ready', 10_000, 'the half-open connection is dropped');
-    subject.server.resume();
+    const { store, redis, close } = await claimed(1_000);
+    await whileFrozen(subject.server, async () => {
+      await rejection(store.commit(counting(1)), 'COMMIT_TIMEOUT');
+      await until(() => redis.status !== 'ready', 10_000, 'the half-open connection is dropped');
+    });
     expect(['accept', 'already']).toContain(await eventually(store, counting(1)));
     expect(await eventually(store, counting(2))).toBe('accept');
     expect(await store.read(7)).toMatchObject({ number: 2 });
@@ -130,6 +134,17 @@ describe('F13: a store in a Redis that refuses', () => {
     await close();
   });
 
+  it('READONLY gives the connection up: the name may lead to another server by now', async () => {
+    const { store, redis, close } = await claimed();
+    await subject.admin.replicaof('127.0.0.1', '1');
+    const closed = once(redis, 'close', { signal: AbortSignal.timeout(10_000) });
+    await rejection(store.commit(counting(1)), 'REDIS_UNAVAILABLE');
+    await closed;
+    await subject.admin.replicaof('NO', 'ONE');
+    expect(await eventually(store, counting(1))).toBe('accept');
+    await close();
+  });
+
   it('BUSY is transient and passes', async () => {
     const { store, close } = await claimed();
     await config('busy-reply-threshold', '10');
@@ -181,6 +196,19 @@ describe('F10: a store in a Redis that was damaged', () => {
     // Not equal as text, though equal as doubles.
     expect(await store.commit(counting(9007199254740991))).toBe('fenced');
     await rejection(store.commit(counting(9007199254740992)), 'BUG');
+    await close();
+  });
+
+  it('the script compares texts where doubles are equal', async () => {
+    const { app, close } = await claimed();
+    const keys = ['meta', 'state', 'dedupe', 'dead', 'outbox'].map((name) => `millrace:{${app}:7}:${name}`);
+    await subject.admin.hset(keys[0]!, 'number', '9007199254740993');
+    const commit = (previous: string, next: string) =>
+      subject.admin.eval(COMMIT_SCRIPT, 5, ...keys, A, previous, next, 'record', ...Array<string>(8).fill('0'));
+    expect(await commit('9007199254740992', '9007199254740994')).toBe('fenced');
+    expect(await commit('9007199254740991', '9007199254740992')).toBe('fenced');
+    expect(await commit('9007199254740993', '9007199254740994')).toBe('accept');
+    expect(await commit('9007199254740993', '9007199254740994')).toBe('already');
     await close();
   });
 

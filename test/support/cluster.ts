@@ -1,0 +1,83 @@
+/** NATS and Redis of one test file: real servers in a temporary directory, and the test's own eyes on both. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { jetstream, jetstreamManager, type StreamConfig } from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { connect } from '@nats-io/transport-node';
+import { Redis } from 'ioredis';
+import type { OptionsInput } from '../../src/options/types.js';
+import { locateServers } from '../../src/services/binaries.js';
+import { startNatsServer } from '../../src/services/nats-server.js';
+import { startRedisServer } from '../../src/services/redis-server.js';
+import type { RunningServer } from '../../src/services/server-process.js';
+import { NodeProcess } from './node-process.js';
+
+export class Cluster {
+  readonly nats: RunningServer;
+  readonly redis: RunningServer;
+  /** Plain clients, for everything that Millrace does not do. */
+  readonly nc: NatsConnection;
+  readonly db: Redis;
+  readonly #dir: string;
+  readonly #nodes = new Set<NodeProcess>();
+
+  private constructor(dir: string, nats: RunningServer, redis: RunningServer, nc: NatsConnection, db: Redis) {
+    this.#dir = dir;
+    this.nats = nats;
+    this.redis = redis;
+    this.nc = nc;
+    this.db = db;
+  }
+
+  static async start(): Promise<Cluster> {
+    const dir = await mkdtemp(join(tmpdir(), 'millrace-cluster-'));
+    const binaries = await locateServers();
+    const nats = await startNatsServer({ binary: binaries.nats, dir: join(dir, 'nats') });
+    const redis = await startRedisServer({ binary: binaries.redis, dir: join(dir, 'redis') });
+    const nc = await connect({ servers: nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+    const db = new Redis(redis.url, { protocol: 2 });
+    db.on('error', () => undefined);
+    return new Cluster(dir, nats, redis, nc, db);
+  }
+
+  async addStream(name: string, subjects: readonly string[], config: Partial<StreamConfig> = {}): Promise<void> {
+    const jsm = await jetstreamManager(this.nc);
+    await jsm.streams.add({ name, subjects: [...subjects], ...config });
+  }
+
+  /** Removes the events up to `last`. */
+  async purgeUpTo(stream: string, last: number): Promise<void> {
+    const jsm = await jetstreamManager(this.nc);
+    await jsm.streams.purge(stream, { seq: last + 1 });
+  }
+
+  async lastSequence(stream: string): Promise<number> {
+    const jsm = await jetstreamManager(this.nc);
+    return (await jsm.streams.info(stream)).state.last_seq;
+  }
+
+  /** What an application needs before its first node starts, and the options that lead a node to these servers. */
+  async newApp(app: string, input: OptionsInput = {}): Promise<OptionsInput> {
+    await new Kvm(jetstream(this.nc)).create(`millrace-${app}`, { history: 1 });
+    return { app, nats: { url: this.nats.url }, redis: { url: this.redis.url }, threads: 1, ...input };
+  }
+
+  /** Starts a node in a process of its own; it ends with the cluster at the latest. */
+  node(input: OptionsInput): NodeProcess {
+    const node = new NodeProcess(input);
+    this.#nodes.add(node);
+    void node.exited.then(() => this.#nodes.delete(node));
+    return node;
+  }
+
+  /** Ends everything and leaves nothing behind. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#nodes].map((node) => node.kill()));
+    this.db.disconnect();
+    await this.nc.close();
+    await Promise.all([this.nats.kill(), this.redis.kill()]);
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,225 @@
+/** What really is in Redis, read with a plain client, and how it differs from what the oracle expects. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Redis } from 'ioredis';
+import type { Expected, ExpectedPartition } from './oracle.js';
+import { until } from './until.js';
+
+/** The record of a partition as an operator reads it. */
+export interface StoredRecord {
+  readonly number: number;
+  readonly floor: number;
+  readonly above: string;
+  readonly events: number;
+  readonly applied: number;
+  readonly counters: Counters;
+  readonly deadStored: number;
+  readonly gaps: readonly number[];
+}
+
+interface Counters {
+  readonly applied: number;
+  readonly duplicates: number;
+  readonly conflicts: number;
+  readonly late: number;
+  readonly clamped: number;
+  readonly dead: Readonly<Record<string, number>>;
+}
+
+const nameOf = (app: string, partition: number, part: string): string => `millrace:{${app}:${partition}}:${part}`;
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
+
+/** Records of all partitions; undefined where none is stored. */
+export async function readRecords(db: Redis, app: string, partitions = 64): Promise<(StoredRecord | undefined)[]> {
+  const reads = db.pipeline();
+  for (let p = 0; p < partitions; p++) reads.hmget(nameOf(app, p, 'meta'), 'number', 'record');
+  const results = (await reads.exec()) ?? [];
+  return results.map(([error, fields]) => {
+    if (error !== null) throw error;
+    const [number, text] = fields as [string | null, string | null];
+    if (number === null || text === null) return undefined;
+    const record = JSON.parse(text) as StoredRecord & { floor: string; counters: Counters };
+    const { counters, above, deadStored, gaps } = record;
+    const events = counters.applied + counters.duplicates + sum(Object.values(counters.dead));
+    const { applied } = counters;
+    return { number: Number(number), floor: Number(record.floor), above, events, applied, counters, deadStored, gaps };
+  });
+}
+
+/** How many events are decided, as far as Redis says. */
+export async function decidedEvents(db: Redis, app: string, partitions = 64): Promise<number> {
+  const records = await readRecords(db, app, partitions).catch(() => []);
+  return sum(records.map((record) => record?.events ?? 0));
+}
+
+export async function untilDecided(
+  db: Redis,
+  app: string,
+  events: number,
+  deadlineMs = 60_000,
+  partitions = 64,
+): Promise<void> {
+  let seen = 0;
+  await until(
+    async () => {
+      seen = await decidedEvents(db, app, partitions);
+      return seen >= events;
+    },
+    deadlineMs,
+    () => `${events} decided events of ${app}; there are ${seen}`,
+  );
+}
+
+const DIFFERENCES_MAX = 12;
+
+/** Compares everything that is stored for `app`. Throws with the first differences. */
+export async function expectStored(db: Redis, app: string, wanted: Expected): Promise<void> {
+  const differences: string[] = [];
+  const note = (difference: string): void => {
+    differences.push(difference);
+  };
+  const count = wanted.partitions.length;
+  await compareNames(db, app, wanted, note);
+  const records = await readRecords(db, app, count);
+  for (let p = 0; p < count; p++) {
+    const partition = wanted.partitions[p]!;
+    compareRecord(p, records[p], partition, note);
+    await compareStates(db, nameOf(app, p, 'state'), partition, note);
+    await compareDead(db, nameOf(app, p, 'dead'), partition, note);
+    await compareIds(db, nameOf(app, p, 'dedupe'), partition, note);
+  }
+  if (differences.length === 0) return;
+  const shown = differences.slice(0, DIFFERENCES_MAX).join('\n');
+  throw new Error(`Redis differs from the oracle in ${differences.length} places:\n${shown}`);
+}
+
+type Note = (difference: string) => void;
+
+/** Nothing is in Redis that the oracle does not expect. */
+async function compareNames(db: Redis, app: string, wanted: Expected, note: Note): Promise<void> {
+  const names = new Set((await db.keys('*')).filter((name) => name.startsWith(`millrace:{${app}:`)));
+  wanted.partitions.forEach((partition, p) => {
+    names.delete(nameOf(app, p, 'meta'));
+    if (partition.states.size > 0) names.delete(nameOf(app, p, 'state'));
+    if (partition.ids > 0) names.delete(nameOf(app, p, 'dedupe'));
+    if (partition.dead.size > 0) names.delete(nameOf(app, p, 'dead'));
+  });
+  for (const name of names) note(`${name} should not be there`);
+}
+
+function compareRecord(p: number, record: StoredRecord | undefined, wanted: ExpectedPartition, note: Note): void {
+  if (record === undefined) {
+    note(`partition ${p} has no record`);
+    return;
+  }
+  const { counters } = record;
+  const compare = (what: string, is: unknown, should: unknown): void => {
+    if (!isDeepStrictEqual(is, should))
+      note(`partition ${p}: ${what} is ${JSON.stringify(is)}, not ${JSON.stringify(should)}`);
+  };
+  const dead: Record<string, number> = {};
+  for (const { code } of wanted.dead.values()) dead[code] = (dead[code] ?? 0) + 1;
+  compare('applied', counters.applied, wanted.applied);
+  compare('duplicates', counters.duplicates, wanted.duplicates);
+  compare('conflicts', counters.conflicts, wanted.conflicts);
+  compare('late', counters.late, 0);
+  compare('clamped', counters.clamped, 0);
+  compare('dead', counters.dead, dead);
+  compare('dead letters stored', record.deadStored, wanted.dead.size);
+  compare('events', record.events, wanted.events);
+  compare('positions above the floor', record.above, '');
+  if (record.floor < wanted.lastSequence)
+    note(`partition ${p}: floor ${record.floor} is below its last event ${wanted.lastSequence}`);
+}
+
+/** Fields and values of a hash; never as an object, which would lose a key like `__proto__`. */
+async function readHash(db: Redis, name: string): Promise<Map<string, string>> {
+  const results = (await db.multi().hkeys(name).hvals(name).exec()) ?? [];
+  const [fields, values] = results.map(([, reply]) => reply as string[]);
+  return new Map(fields!.map((field, i) => [field, values![i]!]));
+}
+
+async function compareStates(db: Redis, name: string, wanted: ExpectedPartition, note: Note): Promise<void> {
+  const stored = await readHash(db, name);
+  for (const [key, state] of wanted.states) {
+    const text = stored.get(key);
+    stored.delete(key);
+    if (text === undefined) note(`${name} has no ${JSON.stringify(key)}, it should be ${JSON.stringify(state)}`);
+    else if (!isDeepStrictEqual(JSON.parse(text), JSON.parse(JSON.stringify(state))))
+      note(`${name} ${JSON.stringify(key)} is ${text}, it should be ${JSON.stringify(state)}`);
+  }
+  for (const [key, text] of stored) note(`${name} ${JSON.stringify(key)} should not be there: ${text}`);
+}
+
+async function compareDead(db: Redis, name: string, wanted: ExpectedPartition, note: Note): Promise<void> {
+  const stored = await readHash(db, name);
+  for (const [sequence, { code, key, id, message }] of wanted.dead) {
+    const text = stored.get(String(sequence));
+    stored.delete(String(sequence));
+    if (text === undefined) {
+      note(`${name} has no ${sequence}, it should be ${code}`);
+      continue;
+    }
+    const letter = JSON.parse(text) as {
+      body: string;
+      encoding: BufferEncoding;
+      problems: string[];
+      streamTime: number;
+    };
+    const should = { sequence, code, key, id, subject: message.subject };
+    const is = Object.fromEntries(Object.entries(letter).filter(([field]) => field in should));
+    if (!isDeepStrictEqual(is, should)) note(`${name} ${sequence} is ${text}, it should be ${JSON.stringify(should)}`);
+    if (!Buffer.from(letter.body, letter.encoding).equals(message.body))
+      note(`${name} ${sequence} has another body: ${text}`);
+    if (letter.problems.length === 0) note(`${name} ${sequence} names no problem`);
+    if (Math.floor(letter.streamTime) !== message.timeMs) note(`${name} ${sequence} has another stream time: ${text}`);
+  }
+  for (const [sequence, text] of stored) note(`${name} ${sequence} should not be there: ${text}`);
+}
+
+/** As many ids in the index as were decided; a segment counts its ids at offset 4. */
+async function compareIds(db: Redis, name: string, wanted: ExpectedPartition, note: Note): Promise<void> {
+  const segments = await db.hvalsBuffer(name);
+  const ids = sum(segments.map((segment) => segment.readUInt32LE(4)));
+  if (ids !== wanted.ids) note(`${name} holds ${ids} ids, not ${wanted.ids}`);
+}
+
+/** Watches every record while a test goes on: positions and checkpoint numbers never go back. */
+export class RecordWatch {
+  readonly #newest: (StoredRecord | undefined)[] = [];
+  #stopped = false;
+  #checkpoints = 0;
+  readonly #done: Promise<void>;
+
+  constructor(db: Redis, app: string) {
+    this.#done = until(
+      async () => {
+        const records = await readRecords(db, app);
+        for (const [p, record] of records.entries()) this.#check(p, record);
+        return this.#stopped;
+      },
+      600_000,
+      'the end of the test',
+    );
+    this.#done.catch(() => undefined);
+  }
+
+  /** Ends the watch; throws if anything went back. Answers how many changes were seen. */
+  async stop(): Promise<number> {
+    this.#stopped = true;
+    await this.#done;
+    return this.#checkpoints;
+  }
+
+  #check(p: number, record: StoredRecord | undefined): void {
+    const before = this.#newest[p];
+    this.#newest[p] = record ?? before;
+    if (before === undefined) return;
+    if (record === undefined) throw new Error(`partition ${p} lost its record`);
+    if (record.number < before.number)
+      throw new Error(`partition ${p}: checkpoint ${record.number} after ${before.number}`);
+    if (record.floor < before.floor) throw new Error(`partition ${p}: floor ${record.floor} after ${before.floor}`);
+    if (record.events < before.events)
+      throw new Error(`partition ${p}: ${record.events} events after ${before.events}`);
+    if (record.number > before.number) this.#checkpoints++;
+  }
+}
