@@ -53,6 +53,8 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
+const STOPPED_EARLY = 'the node was stopped before it was ready';
+
 /**
  * Starts a node and its faces; settles when its partitions run, or stand still with a reason. Waits for NATS and Redis,
  * and says so in the log. Throws what a person must change; then nothing is left running.
@@ -78,7 +80,7 @@ export async function runNode(options: Options, context: RunContext): Promise<Ru
     const http = await serveHttp({ reader, ingest, store, options, line, status: () => node.status() });
     faces.push(() => http.close());
     const isAborted = await Promise.race([node.start().then(() => false), aborted(signal).then(() => true)]);
-    if (isAborted) throw new MillraceError('NODE_UNREACHABLE', 'the node was stopped before it was ready');
+    if (isAborted) throw new MillraceError('NODE_UNREACHABLE', STOPPED_EARLY);
     line('info', 'node.ready', { url: http.url, probes: probes.url });
     return { url: http.url, probesUrl: probes.url, node, reader, stop };
   } catch (error) {
@@ -90,7 +92,7 @@ export async function runNode(options: Options, context: RunContext): Promise<Ru
 /** Tries again while a service answers but is not ready for use, until `signal` aborts. */
 async function composeWhenReady(options: Options, { line, signal }: RunContext): Promise<ComposedNode> {
   let last: unknown;
-  const attempt = async (): Promise<ComposedNode> => {
+  const attempt = async (): Promise<ComposedNode | undefined> => {
     let composed: ComposedNode | undefined;
     try {
       composed = await composeNode(options, line, signal);
@@ -98,13 +100,14 @@ async function composeWhenReady(options: Options, { line, signal }: RunContext):
       for (const warning of warnings) line('warn', 'stream.warning', { stream, warning });
       return composed;
     } catch (error) {
-      last = error;
       await composed?.close();
+      last = error;
+      if (signal?.aborted === true) return undefined;
       throw error;
     }
   };
   const composed = await retrying(systemClock, line, 'services', () => signal?.aborted !== true, attempt);
-  if (composed === undefined) throw last;
+  if (composed === undefined) throw last ?? new MillraceError('NODE_UNREACHABLE', STOPPED_EARLY);
   return composed;
 }
 

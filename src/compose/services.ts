@@ -42,7 +42,13 @@ export async function openServices(
   const name = `millrace-${options.app}-${options.node}`;
   const nats = await connectNats(options.nats, name, log, signal);
   const redis = openRedis(redisSettings(options), name, log);
-  await redisReady(redis, log, signal);
+  try {
+    await redisReady(redis, log, signal);
+  } catch (error) {
+    redis.disconnect();
+    await nats.close();
+    throw error;
+  }
   return { nats, redis };
 }
 

@@ -46,7 +46,7 @@ export class EventDecoder {
     const bodyBytes = end - bodyAt;
     const rejection = this.#checkBytes(bytes, reader, subject);
     const encoding = rejection?.code === 'EVENT_NOT_UTF8' ? 'base64' : 'utf8';
-    const kept = bodyBytes > limits.payloadBytesMax ? bodyAt + OVERSIZE_KEPT_BYTES : end;
+    const kept = bodyBytes > limits.payloadBytesMax ? Math.min(end, bodyAt + OVERSIZE_KEPT_BYTES) : end;
     const raw: RawEvent = {
       subject,
       token: this.#keyToken === 0 ? undefined : tokenAt(subject, this.#keyToken),

@@ -45,7 +45,9 @@ export function createHttpApp({ reader, ingest, status, store, options, line }: 
     checkAccess(c.req.raw);
     await next();
   });
-  app.post('/v1/events', async (c) => send(c, await postEvents(c.req.raw, { ingest, payloadBytes, line })));
+  app.post('/v1/events', async (c) =>
+    send(c, await postEvents(c.req.raw, c.env?.incoming?.headersDistinct ?? {}, { ingest, payloadBytes, line })),
+  );
   app.get('/v1/state/:key', async (c) => send(c, await getState(c.req.url, c.env?.incoming?.url ?? c.req.url, reader)));
   app.get('/v1/status', (c) => {
     new Query(c.req.url, []).check();

@@ -18,11 +18,12 @@ export interface EventsRequest {
 }
 
 /** Most events of one request. */
-export const EVENTS_MAX = 10_000;
+const EVENTS_MAX = 10_000;
+const LINES_MAX = 2 * EVENTS_MAX;
 const BODY_BYTES_MIN = 8 * 2 ** 20;
 
 /** Longest body: any event that is allowed has room in it, with escapes and white space. */
-export const bodyBytesMax = (payloadBytes: number): number => Math.max(BODY_BYTES_MIN, 2 * payloadBytes);
+const bodyBytesMax = (payloadBytes: number): number => Math.max(BODY_BYTES_MIN, 2 * payloadBytes);
 
 /**
  * Reads and checks. Throws EVENT_TOO_LARGE where the whole is too large, and REQUEST_INVALID or EVENT_TOO_DEEP where
@@ -37,11 +38,13 @@ export async function readEvents(
   const bytesMax = bodyBytesMax(payloadBytes);
   if (media === 'lines') {
     const events: CheckedEvent[] = [];
-    for await (const line of readLines(request.body, payloadBytes, bytesMax)) {
+    let lines = 0;
+    await readLines(request.body, { lineBytesMax: payloadBytes, bytesMax }, (line) => {
+      // Blank lines count too, or a body of them would cost as much as one of events.
+      if (++lines > LINES_MAX || events.length >= EVENTS_MAX) throw tooMany();
       const event = eventOfLine(line, ingest, payloadBytes);
       if (event !== undefined) events.push(event);
-      if (events.length > EVENTS_MAX) throw tooMany();
-    }
+    });
     return { isSingle: false, events };
   }
   const text = textOf(await readBody(request.body, bytesMax));

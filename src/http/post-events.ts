@@ -21,8 +21,14 @@ const REQUEST = 'POST /v1/events';
 /** Problems that one answer lists; it says how many there are beyond. */
 const PROBLEMS_MAX = 1_000;
 
-export async function postEvents(request: Request, deps: PostEventsDependencies): Promise<Answer> {
-  const { ingest, payloadBytes, line } = deps;
+/** `headers` are the request's as they came, each with all its values; `Request` has joined those of one name. */
+export async function postEvents(
+  request: Request,
+  headers: NodeJS.Dict<string[]>,
+  { ingest, payloadBytes, line }: PostEventsDependencies,
+): Promise<Answer> {
+  const repeated = Object.keys(headers).filter((name) => name.startsWith('ce-') && (headers[name]?.length ?? 0) > 1);
+  if (repeated.length > 0) throw new MillraceError('REQUEST_INVALID', `given more than once: ${repeated.join(', ')}`);
   const media = mediaOf(request.headers);
   if ('problem' in media) return errorAnswer(new MillraceError('REQUEST_INVALID', media.problem), line, REQUEST, 415);
   const { isSingle, events } = await readEvents(request, media.media, ingest, payloadBytes);

@@ -11,7 +11,7 @@ import type { Listening } from './listen.js';
 import { listen } from './listen.js';
 
 /** Where the text of `/metrics` comes from. */
-export interface MetricsSource {
+interface MetricsSource {
   readonly contentType: string;
   text(): Promise<string>;
 }

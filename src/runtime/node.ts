@@ -156,9 +156,14 @@ export class Node {
           link.post({ kind: 'drain' });
         }),
     );
-    const late = pause(this.#deps.clock, this.#options.drainMsMax).then(() => 'late' as const);
-    if ((await Promise.race([Promise.all(drained), late])) === 'late')
-      this.#deps.line('warn', 'node.drain.late', { ms: this.#options.drainMsMax });
+    const { drainMsMax } = this.#options;
+    let cancel = (): void => undefined;
+    const late = new Promise<'late'>((resolve) => {
+      cancel = this.#deps.clock.after(drainMsMax, () => resolve('late'));
+    });
+    const outcome = await Promise.race([Promise.all(drained), late]);
+    cancel(); // a timer that is left behind would hold up the end of the process
+    if (outcome === 'late') this.#deps.line('warn', 'node.drain.late', { ms: drainMsMax });
     this.#outputs.stop();
     await this.#supervisor.close();
     this.#phase = 'stopped';

@@ -67,9 +67,11 @@ export class Router {
   #lastSequence = 0;
   #lastMs = 0;
   #lastNanos = 0;
-  /** Stream time of the newest event of any reading, epoch ms, and the monotonic time at which it came. */
+  /** Stream time of the newest event of any reading, epoch ms. */
   #streamMs = 0;
-  #streamAt = 0;
+  /** Monotonic times at which the log has proven first and last that nothing came after that event. */
+  #provenFirst = 0;
+  #provenLast = 0;
   #starting: PartitionStart[] = [];
   #markedAt = Number.NEGATIVE_INFINITY;
   #caughtUp = false;
@@ -196,6 +198,8 @@ export class Router {
       },
       caughtUp: () => {
         if (!isCurrent()) return;
+        this.#provenLast = this.#deps.clock.elapsed();
+        if (!this.#caughtUp) this.#provenFirst = this.#provenLast;
         this.#caughtUp = true;
         this.#flushSoon();
       },
@@ -222,11 +226,8 @@ export class Router {
     this.#lastNanos = timeNanos;
     this.#caughtUp = false;
     this.#events++;
-    if (!this.#flushing) {
-      this.#streamAt = this.#deps.clock.elapsed();
-      this.#flushSoon();
-    }
     this.#streamMs = timeMs;
+    this.#flushSoon();
     const partition = this.#deps.route(subject, headers, body);
     const lane = this.#laneOf[partition];
     if (lane === undefined || sequence <= this.#high[partition]!) return;
@@ -261,14 +262,22 @@ export class Router {
   #flush(force: boolean): void {
     const anchor = this.#anchor();
     const now = this.#deps.clock.elapsed();
-    // At the end of the stream its time goes on with ours; before that, only its own events move it.
-    const streamTime = this.#caughtUp && this.#streamMs > 0 ? this.#streamMs + (now - this.#streamAt) : this.#lastMs;
+    const streamTime = this.#streamTime();
     const markDue = now - this.#markedAt >= MARK_MS;
     for (const lane of this.#lanes.values()) {
       const empty = lane.flush(anchor, this.#lastMs, force);
       if (empty && markDue && (this.#caughtUp || anchor.sequence > lane.told)) lane.mark(anchor, streamTime);
     }
     if (markDue) this.#markedAt = now;
+  }
+
+  /**
+   * X4. At the end of the stream its time goes on with ours, but only from proof to proof: while the log is silent,
+   * paused or behind a slow network, events may be stored that have not come. Before the end only events move it.
+   */
+  #streamTime(): number {
+    if (!this.#caughtUp || this.#streamMs === 0) return this.#lastMs;
+    return this.#streamMs + (this.#provenLast - this.#provenFirst);
   }
 
   /** X3. */

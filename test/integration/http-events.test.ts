@@ -51,7 +51,7 @@ describe('publishing', () => {
     const { status, body } = await world.post('{"key":"a"}\r\n\n{"key":"é漢🎈"}\n   \n{"key":"c"}', NDJSON);
     expect(status).toBe(202);
     expect(body.receipts).toHaveLength(3);
-    expect(body.receipts[1].partition).toBe(partitionOf('é漢🎈', PARTITIONS));
+    expect(body.receipts[1]?.partition).toBe(partitionOf('é漢🎈', PARTITIONS));
     expect((await world.post('', NDJSON)).body).toEqual({ receipts: [] });
   });
 
@@ -172,6 +172,7 @@ describe('requests that are refused as a whole', () => {
     expect(await refused(' '.repeat(9 * 2 ** 20))).toMatchObject({ status: 413 });
     expect(await refused('\n'.repeat(9 * 2 ** 20), NDJSON)).toMatchObject({ status: 413 });
     expect(await refused(Array.from({ length: 10_001 }, () => ({ key: 'k' })))).toMatchObject({ status: 413 });
+    expect(await refused(' \n'.repeat(20_001), NDJSON)).toMatchObject({ status: 413 });
     expect(await refused('{}\n'.repeat(10_001), NDJSON)).toMatchObject({ status: 413 });
   });
 });
@@ -242,6 +243,11 @@ describe('CloudEvents', () => {
       'the key begins or ends with white space',
     ]);
     expect((await refused('x', { ...headers, 'content-type': 'text/plain' })).status).toBe(415);
+    const twice = await world.raw('/v1/events', { ...headers, 'ce-partitionkey': ['a', 'b'] }, 'POST');
+    expect(twice).toMatchObject({
+      status: 400,
+      body: expect.stringContaining('given more than once: ce-partitionkey'),
+    });
   });
 });
 

@@ -1,4 +1,5 @@
 /** The HTTP API on a free port, over a log and a store in memory. */
+import type { OutgoingHttpHeaders } from 'node:http';
 import { request } from 'node:http';
 import { MemoryCheckpointStore } from '../../src/adapters/memory/memory-checkpoint-store.js';
 import { MemoryEventLog } from '../../src/adapters/memory/memory-event-log.js';
@@ -42,7 +43,7 @@ export interface WorldOptions {
 }
 
 /** Every field that an answer of the API may have, so that tests can look at them; which are there is what they test. */
-export interface AnswerBody extends KeyState, IngestReceipt {
+export interface AnswerBody extends Omit<KeyState, 'sequence'>, IngestReceipt {
   readonly error: ErrorBody['error'] & { readonly events: readonly (Rejection & { readonly index: number })[] };
   readonly receipts: readonly IngestReceipt[];
   readonly results: readonly unknown[];
@@ -121,10 +122,10 @@ export class HttpWorld {
   }
 
   /** A request whose target and headers are sent exactly as written; what `fetch` would repair stays broken. */
-  raw(path: string, headers: Record<string, string> = {}): Promise<{ status: number; body: string }> {
+  raw(path: string, headers: OutgoingHttpHeaders = {}, method = 'GET'): Promise<{ status: number; body: string }> {
     return new Promise((resolve, reject) => {
       const { hostname, port } = new URL(this.url);
-      const sent = request({ hostname, port, path, headers, agent: false }, (response) => {
+      const sent = request({ hostname, port, path, headers, method, agent: false }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));

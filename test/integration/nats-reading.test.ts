@@ -139,6 +139,38 @@ for (const binary of await natsBinaries()) {
         proxy.heal();
       }));
 
+    it.each(['by the next one', 'by a heartbeat'])('R1: notices a lost event %s, and delivers it', async (by) => {
+      reading = await log.read(stream.name, 1, sink);
+      await nats.store(`${stream.prefix}a`, 'first');
+      await sink.reached(1);
+      proxy.dropOnce('answers', 'lost-on-the-way');
+      await nats.store(`${stream.prefix}a`, 'lost-on-the-way');
+      await until(() => proxy.dropped === 1, 10_000, 'the loss');
+      if (by === 'by the next one') await nats.store(`${stream.prefix}a`, 'last');
+      const count = (await log.info(stream.name)).last;
+      await sink.reached(count);
+      expect(sink.sequences).toEqual(range(1, count));
+      expect(restarts).toEqual([expect.stringMatching(/messages? 2 .*of the consumer did not arrive/)]);
+    });
+
+    it('starts over as soon as there is a new connection', async () => {
+      reading = await log.read(stream.name, 1, sink);
+      proxy.cut();
+      await until(() => restarts.length > 0, 10_000, 'a restart');
+      expect(restarts).toEqual([expect.stringContaining('the connection was lost')]);
+      await nats.storeMany(stream, 3);
+      await sink.reached(3);
+    });
+
+    it('reads events that fill requests by their size without starting over', async () => {
+      const body = 'x'.repeat(50_000);
+      for (let n = 1; n <= 200; n++) await nats.store(`${stream.prefix}a`, body);
+      reading = await log.read(stream.name, 1, sink);
+      await sink.reached(200);
+      expect(sink.sequences).toEqual(range(1, 200));
+      expect(restarts).toEqual([]);
+    });
+
     it('notices a consumer that was removed while it was paused', async () => {
       await nats.storeMany(stream, 10_000);
       reading = await log.read(stream.name, 1, sink);

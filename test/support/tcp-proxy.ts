@@ -26,10 +26,13 @@ export class TcpProxy {
   readonly #ways = new Map<Direction, Set<Way>>(directions.map((direction) => [direction, new Set()]));
   readonly #modes = new Map<Direction, Mode>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #drops = new Map<Direction, string>();
   #isRefusing = false;
   #delayMs = 0;
   /** Connections accepted so far. */
   accepted = 0;
+  /** Chunks lost by `dropOnce` so far. */
+  dropped = 0;
 
   private constructor(server: Server, targetPort: number) {
     this.#server = server;
@@ -70,6 +73,11 @@ export class TcpProxy {
   /** Connections stay open and the bytes of these directions are lost. */
   swallow(...which: readonly Direction[]): void {
     for (const direction of which) this.#modes.set(direction, 'swallow');
+  }
+
+  /** Loses the next chunk of this direction that contains `text`, as no TCP connection does but a server may. */
+  dropOnce(direction: Direction, text: string): void {
+    this.#drops.set(direction, text);
   }
 
   /** Connections stay open and the bytes of these directions arrive after `heal`. */
@@ -128,6 +136,12 @@ export class TcpProxy {
 
   #pass(direction: Direction, way: Way, chunk: Buffer): void {
     const mode = this.#modes.get(direction) ?? 'pass';
+    const drop = this.#drops.get(direction);
+    if (drop !== undefined && chunk.includes(drop)) {
+      this.#drops.delete(direction);
+      this.dropped++;
+      return;
+    }
     if (mode === 'swallow') way.hasLost = true;
     else if (mode === 'hold') way.held.push(chunk);
     else if (this.#delayMs === 0) this.#write(way, chunk);

@@ -39,7 +39,9 @@ export interface WorkloadOptions {
   readonly poison?: number;
   /** Distinguishes the ids of workloads that meet in one stream. */
   readonly name?: string;
-  readonly shape?: (happening: Happening, random: Random) => Message;
+  /** First token of the subjects; `events` by default. */
+  readonly prefix?: string;
+  readonly shape?: (happening: Happening, random: Random, prefix: string) => Message;
 }
 
 /** Batches of messages in the order in which they are published. */
@@ -53,15 +55,24 @@ export function tokenFor(key: string): string {
 }
 
 /** Millrace's own form, with a type inside or outside of the data, and the time in either notation. */
-export function ownShape({ id, key, time, type, amount }: Happening, random: Random): Message {
+export function ownShape({ id, key, time, type, amount }: Happening, random: Random, prefix: string): Message {
   const at = random.chance(0.1) ? new Date(time).toISOString() : time;
   const event = random.chance(0.5) ? { type, data: { amount } } : { data: { amount, type } };
   const body = JSON.stringify({ id, time: at, ...event, ...(random.chance(0.2) ? { key } : {}) });
-  return { subject: `events.${tokenFor(key)}`, body };
+  return { subject: `${prefix}.${tokenFor(key)}`, body };
 }
 
 export function makeWorkload(options: WorkloadOptions): Workload {
-  const { seed, events, from, disorderMs = 1_000, duplicates = 0.03, poison = 0, name = '' } = options;
+  const {
+    seed,
+    events,
+    from,
+    disorderMs = 1_000,
+    duplicates = 0.03,
+    poison = 0,
+    name = '',
+    prefix = 'events',
+  } = options;
   const random = new Random(seed);
   const shape = options.shape ?? ownShape;
   const keys = Array.from({ length: options.keys }, (_, n) => keyName(n, random));
@@ -77,13 +88,13 @@ export function makeWorkload(options: WorkloadOptions): Workload {
       type: random.chance(0.55) ? 'deposit' : 'withdrawal',
       amount: random.between(1, 1_000),
     };
-    const message = shape(happening, random);
+    const message = shape(happening, random, prefix);
     if (random.chance(duplicates)) repeat(batches, at, message, happening.id, random);
     else batches[at]!.push(message);
   }
   for (let n = 0; n < poison; n++) {
     const at = random.between(0, batches.length - 1);
-    batches[at]!.push(poisoned(`${name}-${n}`, n, from + at * disorderMs, random.pick(keys)));
+    batches[at]!.push(poisoned(prefix, `${name}-${n}`, n, from + at * disorderMs, random.pick(keys)));
   }
   return batches.map((batch) => random.shuffle(batch));
 }
@@ -112,14 +123,14 @@ function keyName(n: number, random: Random): string {
 
 const invalidBytes = new Uint8Array([0x7b, 0x22, 0x69, 0x64, 0x22, 0x3a, 0x22, 0xff, 0xfe, 0x22, 0x7d]);
 
-function poisoned(id: string, n: number, time: number, key: string): Message {
-  const subject = `events.${tokenFor(key)}`;
+function poisoned(prefix: string, id: string, n: number, time: number, key: string): Message {
+  const subject = `${prefix}.${tokenFor(key)}`;
   const data = { type: 'deposit', amount: 1 };
   const form: readonly Message[] = [
     { subject, body: '{"id":"x","time":' },
     { subject, body: JSON.stringify({ time, data }) },
-    { subject: 'events.bad%zz', body: JSON.stringify({ id: `p${id}`, time, data }) },
-    { subject: 'events.a%41', body: JSON.stringify({ id: `p${id}`, time, data }) },
+    { subject: `${prefix}.bad%zz`, body: JSON.stringify({ id: `p${id}`, time, data }) },
+    { subject: `${prefix}.a%41`, body: JSON.stringify({ id: `p${id}`, time, data }) },
     { subject, body: invalidBytes },
     { subject, body: JSON.stringify({ id: `p${id}`, time: 253_000_000_000_000, data }) },
     { subject, body: JSON.stringify({ id: `p${id}`, time: '2026-02-30T00:00:00Z', data }) },

@@ -124,7 +124,7 @@ describe('the live line', () => {
     };
     const line = new LiveLine(terminal);
     line.show(statusParts(progress, 498.4));
-    expect(written).toBe(`\r\u001b[2K${'498/s applied 12,345 duplicates 3 late 0 buffered 7'.slice(0, 39)}`);
+    expect(written).toBe(`\r\u001b[2K${'498/s  applied 12,345  dupl 3  late 0  buf 7'.slice(0, 39)}`);
     written = '';
     line.print('a word');
     expect(written.startsWith('\r\u001b[2Ka word\n498/s')).toBe(true);

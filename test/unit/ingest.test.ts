@@ -1,4 +1,5 @@
 /** Events given as JSON objects: what is refused, what is written, and what a call says when the log fails. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryEventLog } from '../../src/adapters/memory/memory-event-log.js';
 import { systemClock } from '../../src/adapters/system/system-clock.js';
@@ -105,6 +106,33 @@ describe('an event that is written', () => {
     const { event } = readyOf(ingestOf().check(given));
     const raw = rawEvent({ body: new TextDecoder().decode(event.body), subject: event.subject });
     expect(decodeEvent(raw, formatOf(), true)).toEqual({ kind: 'event', event: given });
+  });
+});
+
+describe('any JSON value', () => {
+  const part = fc.option(fc.oneof(fc.jsonValue(), fc.string({ unit: 'binary' }), fc.nat()), { nil: undefined });
+  const key = fc.oneof(part, fc.string({ unit: 'grapheme', minLength: 1 }));
+  const value = fc.record({ id: part, key, time: part, sequence: part, type: part, data: fc.jsonValue() });
+
+  it('G1: is refused with a reason, or is read back as it was given', () => {
+    const ingest = ingestOf({ limits: { payloadBytesMax: 1e6, headerBytesMax: 1024 } });
+    fc.assert(
+      fc.property(fc.oneof(value, fc.jsonValue()), (given) => {
+        const checked = ingest.check(given);
+        if (checked.kind === 'rejected') {
+          expect(checked.problems.length).toBeGreaterThan(0);
+          return;
+        }
+        const { event } = checked;
+        const token = event.subject.slice('events.'.length);
+        const raw = rawEvent({ body: new TextDecoder().decode(event.body), subject: event.subject, token });
+        const decoded = decodeEvent(raw, formatOf(), true);
+        const { key, data } = given as { key: string; data: unknown };
+        expect(decoded).toMatchObject({ kind: 'event', event: { key, id: event.id } });
+        expect(decoded.kind === 'event' && JSON.stringify(decoded.event.data)).toBe(JSON.stringify(data ?? null));
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 
@@ -232,6 +260,8 @@ describe('appending', () => {
     expect(results[1]).toMatchObject({ kind: 'failed', id: 'e1', code: 'NATS_UNREACHABLE', stored: 'unknown' });
     expect(results[999]).toMatchObject({ kind: 'failed', id: 'e999', code: 'NATS_UNREACHABLE', stored: 'no' });
     expect(results).toHaveLength(1000);
+    sink.answer = async () => ({ stream: 'S', sequence: 1, duplicate: false });
+    expect((await ingest.append(ready)).every(({ kind }) => kind === 'stored')).toBe(true);
   });
 
   it('goes on after one event that the log refuses, and after an error is as good as before', async () => {

@@ -86,9 +86,9 @@ async function* eventsOfLines(flags: Flags, terminal: Terminal): AsyncGenerator<
   const isStandard = file === '-';
   if (isStandard && flags.file === undefined && terminal.input.isTTY)
     throw new MillraceError('REQUEST_INVALID', 'name a key, or a file with --file, or give events on standard input');
-  const input = isStandard ? terminal.input : createReadStream(file);
+  const input: NodeJS.ReadableStream = isStandard ? terminal.input : createReadStream(file);
   const unreadable = new Promise<never>((_, reject) => {
-    input.once('error', (cause) => {
+    input.once('error', (cause: unknown) => {
       const message = `${isStandard ? 'standard input' : file} cannot be read: ${messageOf(cause)}`;
       reject(new MillraceError('OPTIONS_INVALID', message, { cause }));
     });
@@ -138,7 +138,6 @@ function placed(place: string, error: unknown): unknown {
 
 function print(terminal: Terminal, receipt: PublishReceipt, json: boolean): void {
   const { stream, sequence, partition, duplicate } = receipt;
-  if (json) return terminal.out(JSON.stringify(receipt));
-  terminal.out(`${stream}:${sequence}:${partition}`);
+  terminal.out(json ? JSON.stringify(receipt) : `${stream}:${sequence}:${partition}`);
   if (duplicate) terminal.err(`${stream}:${sequence}:${partition} was there already: the stream knows this id`);
 }

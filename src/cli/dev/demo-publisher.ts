@@ -48,12 +48,17 @@ export class DemoPublisher {
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
+  /** Sends nothing more. */
+  halt(): void {
+    clearInterval(this.#timer);
+  }
+
   /**
    * Sends what is still to be repeated, and one last event whose acknowledgement says that everything before it is
    * stored. Settles with its stream sequence. Throws `NATS_UNREACHABLE` if it is not acknowledged.
    */
   async stop(): Promise<number> {
-    clearInterval(this.#timer);
+    this.halt();
     for (const { event } of this.#repeats.splice(0)) this.#publish(event);
     const { connection, subjectOf } = this.#options;
     const { key, body } = this.#events.next(Date.now());

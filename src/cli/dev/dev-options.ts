@@ -12,9 +12,16 @@ export const devPaths: readonly (OptionPath | OptionSection)[] = [
   ...(['order.settle', 'order.idle', 'checkpoint', 'http', 'probes'] as const),
 ];
 
+export interface ServerUrls {
+  readonly nats: string;
+  readonly redis: string;
+}
+
 export interface DevOptions {
-  /** Options for servers at these URLs and for free ports. */
-  resolve(urls: { readonly nats: string; readonly redis: string }): Promise<Options>;
+  /** Options for servers at these URLs and for ports that are free now. */
+  resolve(urls: ServerUrls): Promise<Options>;
+  /** A port was not named, so that another one may be taken. */
+  readonly picksPorts: boolean;
   /** Servers that were named; undefined for those that `dev` starts. */
   readonly nats: string | undefined;
   readonly redis: string | undefined;
@@ -28,6 +35,7 @@ export function devOptions(flags: Flags, env: NodeJS.ProcessEnv): DevOptions {
   return {
     nats: isGiven('nats.url') ? options.nats.url : undefined,
     redis: isGiven('redis.url') ? options.redis.url : undefined,
+    picksPorts: !isGiven('http.port') || !isGiven('probes.port'),
     async resolve(urls) {
       const more: Record<string, string> = {};
       if (!isGiven('nats.url')) more.nats = urls.nats;

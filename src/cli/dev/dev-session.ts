@@ -7,12 +7,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { provision, type RunningNode, runNode } from '../../compose/run.js';
 import { openServices } from '../../compose/services.js';
 import { tokenOfKey } from '../../core/key/key.js';
+import { codeOf } from '../../errors.js';
 import type { Options } from '../../options/types.js';
 import type { Node } from '../../runtime/node.js';
 import { exitCode } from '../exit-codes.js';
 import type { StopSignals } from '../stop-signals.js';
 import { DemoPublisher } from './demo-publisher.js';
-import type { DevOptions } from './dev-options.js';
+import type { DevOptions, ServerUrls } from './dev-options.js';
 import type { DevOutput } from './dev-output.js';
 import type { DevServers } from './dev-servers.js';
 import { openServers } from './dev-servers.js';
@@ -35,6 +36,7 @@ export interface DevRun {
 /** After the last event, beyond the time that events wait for others, ms. */
 const SETTLE_MS_MAX = 30_000;
 const ASK_MS = 50;
+const ATTEMPTS_MAX = 5;
 
 /** Runs until it is stopped; settles with the exit code. */
 export async function runDev(run: DevRun): Promise<number> {
@@ -46,9 +48,7 @@ export async function runDev(run: DevRun): Promise<number> {
   let isEvidence = false;
   try {
     servers = await openServers({ nats, redis, dir, keep, say, signal: stopping.signal });
-    const options = await run.options.resolve({ nats: servers.nats.url, redis: servers.redis.url });
-    await provision(options, output.line, true);
-    const node = await runNode(options, { line: output.line, signal: stopping.signal });
+    const { options, node } = await startNode(run, { nats: servers.nats.url, redis: servers.redis.url });
     isEvidence = true;
     isEvidence = !(await runDemo(run, servers, options, node));
     return isEvidence ? exitCode.finding : exitCode.ok;
@@ -62,35 +62,56 @@ export async function runDev(run: DevRun): Promise<number> {
   }
 }
 
+interface StartedNode {
+  readonly options: Options;
+  readonly node: RunningNode;
+}
+
+/** Provisions and starts the node. A free port may be gone before it is used; then the next one is taken. */
+async function startNode(run: DevRun, urls: ServerUrls, attempt = 1): Promise<StartedNode> {
+  const { options, output, stopping } = run;
+  const resolved = await options.resolve(urls);
+  await provision(resolved, output.line, true);
+  try {
+    return { options: resolved, node: await runNode(resolved, { line: output.line, signal: stopping.signal }) };
+  } catch (error) {
+    if (codeOf(error) !== 'PORT_IN_USE' || !options.picksPorts || attempt === ATTEMPTS_MAX) throw error;
+    return startNode(run, urls, attempt + 1);
+  }
+}
+
 /** The demo on a node that runs; true if the verdict is good. */
 async function runDemo(run: DevRun, servers: DevServers, options: Options, running: RunningNode): Promise<boolean> {
   const { output, stopping, accounts, rate, seconds, keep } = run;
   const { signal } = stopping;
-  const { node } = running;
-  const services = await openServices(options, output.line, signal);
-  const timer = seconds === undefined ? undefined : setTimeout(() => stopping.stop(), seconds * 1_000);
+  const { node, url, probesUrl } = running;
+  const undo: (() => unknown)[] = [() => running.stop()];
   try {
+    const { nats, redis } = await openServices(options, output.line, signal);
+    undo.push(() => Promise.all([nats.close(), redis.quit().catch(() => redis.disconnect())]));
     const subjectOf = (key: string): string => options.stream.publishSubject.replace('{key}', () => tokenOfKey(key));
-    const demo = new DemoPublisher({ connection: services.nats, subjectOf, accounts, rate });
+    const demo = new DemoPublisher({ connection: nats, subjectOf, accounts, rate });
     demo.start();
-    const welcome = { options, servers, url: running.url, probesUrl: running.probesUrl, accounts, rate, seconds, keep };
+    undo.push(() => demo.halt());
+    const timer = seconds === undefined ? undefined : setTimeout(() => stopping.stop(), seconds * 1_000);
+    undo.push(() => clearTimeout(timer));
+    const welcome = { options, servers, url, probesUrl, accounts, rate, seconds, keep };
     output.tell('ready', welcomeFields(welcome), welcomeText(welcome));
     output.startStatus(() => progressOf(node.status(), Date.now()));
+    undo.push(() => output.stopStatus());
     const failure = await Promise.race([node.failed, untilAborted(signal)]);
     output.stopStatus();
     if (failure !== undefined) throw failure;
     output.tell('stopping', {}, 'Publishing has stopped; waiting until everything is applied and stored …');
     const last = await demo.stop();
     await untilSettled(node, last, options, output);
+    const { halted } = progressOf(node.status(), Date.now());
     await running.stop();
-    const verdict = await judge(services.nats, services.redis, options, last);
+    const verdict = await judge({ nats, redis, options, last, halted });
     output.tell('verdict', verdict, verdictText(verdict));
     return verdict.ok;
   } finally {
-    clearTimeout(timer);
-    output.stopStatus();
-    await running.stop();
-    await Promise.all([services.nats.close(), services.redis.quit().catch(() => services.redis.disconnect())]);
+    for (const step of undo.reverse()) await step();
   }
 }
 

@@ -21,7 +21,7 @@ export class RateMeter {
 /** The parts of a status line: `498/s`, `applied 12,345`, `duplicates 371`, … */
 export function statusParts(progress: Progress, rate: number): string[] {
   const { applied, duplicates, late, dead, buffered, lag, checkpointAgeMs, halted } = progress;
-  const age = checkpointAgeMs === undefined ? 'none' : `${(checkpointAgeMs / 1000).toFixed(1)} s old`;
+  const age = checkpointAgeMs === undefined ? 'none' : `${(checkpointAgeMs / 1000).toFixed(1)} s`;
   const parts = [
     `${Math.round(rate).toLocaleString('en-US')}/s`,
     `applied ${applied.toLocaleString('en-US')}`,
@@ -37,6 +37,10 @@ export function statusParts(progress: Progress, rate: number): string[] {
   return parts;
 }
 
+const short: Readonly<Record<string, string>> = { duplicates: 'dupl', buffered: 'buf', checkpoint: 'ckpt' };
+
+const shortened = (part: string): string => part.replace(/^\w+/, (word) => short[word] ?? word);
+
 /** The last line of the terminal, redrawn in place; other lines go above it. */
 export class LiveLine {
   readonly #terminal: Terminal;
@@ -46,11 +50,11 @@ export class LiveLine {
     this.#terminal = terminal;
   }
 
-  /** Shows the parts, closer together on a narrow terminal, and cut there: a wrapped line could not be redrawn. */
+  /** Shows the parts, in short words on a narrow terminal, and cut there: a wrapped line could not be redrawn. */
   show(parts: readonly string[]): void {
     const width = Math.max(20, this.#terminal.columns - 1);
     const wide = parts.join(' · ');
-    this.#shown = (wide.length <= width ? wide : parts.join(' ')).slice(0, width);
+    this.#shown = (wide.length <= width ? wide : parts.map(shortened).join('  ')).slice(0, width);
     this.#terminal.raw(`\r\u001b[2K${this.#shown}`);
   }
 

@@ -11,7 +11,7 @@ export interface Progress {
   readonly buffered: number;
   /** Events of the stream that were not read yet. */
   readonly lag: number;
-  /** Age of the oldest of the newest checkpoints, ms; undefined before the first. */
+  /** Age of the newest checkpoint of a partition, the median of them, ms; undefined before the first. */
   readonly checkpointAgeMs: number | undefined;
   /** Partitions that stand still, with the reason. */
   readonly halted: readonly { readonly partition: number; readonly reason: string }[];
@@ -21,7 +21,9 @@ export function progressOf(status: NodeStatus, now: number): Progress {
   const reports = status.partitions.flatMap(({ report }) => (report === undefined ? [] : [report]));
   const sum = (value: (report: (typeof reports)[number]) => number): number =>
     reports.reduce((total, report) => total + value(report), 0);
+  // The oldest would mislead: a partition whose few keys have no events is not saved.
   const saved = reports.filter(({ savedAt, counters }) => savedAt > 0 && counters.applied > 0);
+  const ages = saved.map(({ savedAt }) => Math.max(0, now - savedAt)).sort((a, b) => a - b);
   return {
     applied: sum(({ counters }) => counters.applied),
     duplicates: sum(({ counters }) => counters.duplicates),
@@ -29,7 +31,7 @@ export function progressOf(status: NodeStatus, now: number): Progress {
     dead: sum(({ deadStored }) => deadStored),
     buffered: sum(({ buffered }) => buffered),
     lag: status.unread ?? 0,
-    checkpointAgeMs: saved.length === 0 ? undefined : Math.max(0, now - Math.min(...saved.map((each) => each.savedAt))),
+    checkpointAgeMs: ages[Math.floor(ages.length / 2)],
     halted: status.partitions.flatMap(({ partition, phase, fault }) =>
       phase === 'halted' ? [{ partition, reason: `${fault?.code}: ${fault?.message}` }] : [],
     ),

@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis';
 import type { Options } from '../../options/types.js';
 import type { ExpectedAccount } from './ledger-oracle.js';
 import { LedgerOracle } from './ledger-oracle.js';
+import type { Progress } from './progress.js';
 import type { StoredAccount } from './stored-accounts.js';
 import { readAccounts } from './stored-accounts.js';
 import { captureStream } from './stream-capture.js';
@@ -19,8 +20,18 @@ export interface Verdict {
   readonly problems: readonly string[];
 }
 
-/** Compares every key after the node has drained. `last` is the end of what the demo published. */
-export async function judge(nats: NatsConnection, redis: Redis, options: Options, last: number): Promise<Verdict> {
+export interface Case {
+  readonly nats: NatsConnection;
+  readonly redis: Redis;
+  readonly options: Options;
+  /** Stream sequence of the last event of the demo. */
+  readonly last: number;
+  /** Partitions that stood still at the end. */
+  readonly halted: Progress['halted'];
+}
+
+/** Compares every key after the node has drained. */
+export async function judge({ nats, redis, options, last, halted }: Case): Promise<Verdict> {
   const stored = await readAccounts(redis, options.app, options.partitions);
   const { key } = options.event.format;
   const oracle = new LedgerOracle(stored, key.kind === 'token' ? key.index : 2);
@@ -32,6 +43,7 @@ export async function judge(nats: NatsConnection, redis: Redis, options: Options
   });
   const expected = oracle.fold();
   const problems = [
+    ...halted.map(({ partition, reason }) => `partition ${partition} stood still: ${reason}`),
     ...(capture.first > 1
       ? [`the stream has lost sequences 1 to ${capture.first - 1}, so nothing can be compared`]
       : []),

@@ -1,0 +1,54 @@
+/** The whole pipeline as a user runs it: a node with its threads, draining the stream into Redis. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from '@nats-io/transport-node';
+import { createBucket } from '../../src/adapters/nats/kv-bucket.js';
+import { composeNode } from '../../src/compose/node.js';
+import { defaultOptions } from '../../src/options/resolve.js';
+import { PARTITIONS, STREAM } from './fill-stream.js';
+import { Meter } from './meter.js';
+import { readerTask, report } from './readers.js';
+
+const POLL_MS = 5;
+
+const { mode, app, stream, servers, threads } = readerTask();
+const connection = await connect({ servers: servers.nats.url });
+await createBucket(connection, app, 1);
+await connection.close();
+
+const options = defaultOptions({
+  app,
+  nats: { url: servers.nats.url },
+  redis: { url: servers.redis.url },
+  stream: { name: STREAM },
+  handler: 'ledger',
+  partitions: PARTITIONS,
+  threads,
+  order: { mode: mode === 'none' ? 'none' : 'time' },
+  dedupe: { idempotent: mode === 'none' },
+  checkpoint: { interval: '1s' },
+});
+const composed = await composeNode(options, (level, event, fields) => {
+  if (level === 'warn' || level === 'error') console.error(event, fields);
+});
+const { node } = composed;
+const meter = new Meter({ nats: servers.nats.pid, redis: servers.redis.pid });
+meter.start();
+const starting = node.start();
+while (node.status().eventsRead === 0) {
+  meter.start();
+  await delay(POLL_MS);
+}
+await starting;
+
+// The router's credits are all back: the threads have taken in everything, and the closers have released it.
+while (node.status().eventsRead < stream.messages || node.status().inFlightBytes > 0) await delay(POLL_MS);
+meter.last();
+
+const expected = mode === 'none' ? stream.messages : stream.messages - stream.duplicates;
+while (applied() < expected) await delay(POLL_MS);
+await composed.close();
+report(meter.result(mode, stream.messages));
+
+function applied(): number {
+  return node.status().partitions.reduce((sum, { report }) => sum + (report?.counters.applied ?? 0), 0);
+}

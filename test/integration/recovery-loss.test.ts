@@ -1,0 +1,130 @@
+/** What is gone is noticed: events by GAP, checkpoints by LOST_CHECKPOINT. What can be rebuilt is rebuilt. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { OptionsInput } from '../../src/options/types.js';
+import { type Captured, capture } from '../support/capture.js';
+import { Cluster } from '../support/cluster.js';
+import { ledgerRules } from '../support/meanings.js';
+import { expected } from '../support/oracle.js';
+import { decidedEvents, expectStored, readRecords, untilDecided } from '../support/redis-state.js';
+import { makeWorkload, publishAll } from '../support/workload.js';
+
+const EVENTS = 40_000;
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await Cluster.start();
+});
+
+afterAll(() => cluster.stop());
+
+async function fill(name: string, prefix: string, seed: number): Promise<Captured[]> {
+  await cluster.addStream(name, [`${prefix}.*`]);
+  const from = Date.now() - EVENTS - 60_000;
+  await publishAll(cluster.nc, makeWorkload({ seed, events: EVENTS, keys: 2_000, from, poison: 11, prefix }));
+  return capture(cluster.nc, name);
+}
+
+describe('events that are gone', () => {
+  it('halt the partitions that needed them with the exact range, and are left out with acceptGap', async () => {
+    const stream = await fill('GAPS', 'gaps', 6);
+    const options = await cluster.newApp('gaps', {
+      handler: 'ledger',
+      stream: { name: 'GAPS', subjects: 'gaps.*' },
+      checkpoint: { interval: '20ms', bytes: '4KiB' },
+    });
+    const killed = cluster.node(options);
+    await untilDecided(cluster.db, 'gaps', EVENTS * 0.3);
+    await killed.kill();
+    const records = await readRecords(cluster.db, 'gaps');
+    const floors = records.map((record) => record!.floor);
+    // Beyond the positions of some, at or before those of others.
+    const cut = floors.toSorted((a, b) => a - b)[32]!;
+    await cluster.purgeUpTo('GAPS', cut);
+    const isHit = (p: number): boolean => floors[p]! < cut;
+    expect(floors.filter((_, p) => isHit(p)).length).toBeGreaterThan(8);
+
+    const careful = await cluster.node(options).ready();
+    const { partitions, phase } = await careful.status();
+    expect(phase).toBe('running');
+    for (const { partition, phase, fault } of partitions) {
+      expect([partition, phase]).toEqual([partition, isHit(partition) ? 'halted' : 'running']);
+      if (!isHit(partition)) continue;
+      expect(fault?.code).toBe('GAP');
+      expect(fault?.message).toContain(`sequences ${floors[partition]! + 1} to ${cut} are gone`);
+    }
+    const isGone = (p: number, sequence: number): boolean =>
+      sequence <= cut && sequence > floors[p]! && !covers(records[p]!, sequence);
+    const wanted = expected(stream, { ...ledgerRules, isGone });
+    const going = wanted.partitions.map(({ events }, p) => (isHit(p) ? records[p]!.events : events));
+    const total = (numbers: readonly number[]): number => numbers.reduce((sum, n) => sum + n, 0);
+    await untilDecided(cluster.db, 'gaps', total(going));
+    expect((await readRecords(cluster.db, 'gaps')).map((record) => record!.events)).toEqual(going);
+    await careful.drain();
+
+    const careless = await cluster.node({ ...options, acceptGap: true }).ready();
+    await untilDecided(cluster.db, 'gaps', wanted.events);
+    await expectStored(cluster.db, 'gaps', wanted);
+    await careless.drain();
+    await expectStored(cluster.db, 'gaps', wanted);
+    for (const [p, record] of (await readRecords(cluster.db, 'gaps')).entries())
+      expect([p, record!.gaps]).toEqual([p, isHit(p) ? [floors[p]! + 1, cut] : []]);
+  });
+});
+
+/** Whether the record says that this sequence above its floor is decided. */
+function covers({ floor, above }: { floor: number; above: string }, sequence: number): boolean {
+  return above.split(',').some((range) => {
+    const [start, count] = range.split('+').map(Number);
+    return range !== '' && sequence >= floor + start! && sequence < floor + start! + count!;
+  });
+}
+
+describe('checkpoints that are gone', () => {
+  let stream: Captured[];
+  let options: OptionsInput;
+
+  it('are rebuilt while the stream still starts at its origin', async () => {
+    stream = await fill('LOST', 'lost', 7);
+    options = await cluster.newApp('lost', { handler: 'ledger', stream: { name: 'LOST', subjects: 'lost.*' } });
+    const wanted = expected(stream, ledgerRules);
+    for (let round = 0; round < 2; round++) {
+      const node = await cluster.node(options).ready();
+      await untilDecided(cluster.db, 'lost', wanted.events);
+      await node.drain();
+      await expectStored(cluster.db, 'lost', wanted);
+      expect(node.logs.filter(({ event }) => event === 'checkpoint.rebuild').length).toBe(round === 0 ? 0 : 64);
+      await cluster.db.flushall();
+    }
+  });
+
+  it('are rebuilt under a running node', async () => {
+    const wanted = expected(stream, ledgerRules);
+    const node = cluster.node({ ...options, checkpoint: { interval: '50ms' } });
+    await untilDecided(cluster.db, 'lost', wanted.events * 0.4);
+    await cluster.db.flushall();
+    await untilDecided(cluster.db, 'lost', wanted.events);
+    await expectStored(cluster.db, 'lost', wanted);
+    await node.drain();
+    await expectStored(cluster.db, 'lost', wanted);
+  });
+
+  it('halt every partition when the start of the stream is gone, too, and are given up with acceptGap', async () => {
+    await cluster.db.flushall();
+    await cluster.purgeUpTo('LOST', 1_000);
+    const careful = await cluster.node(options).ready();
+    const { partitions } = await careful.status();
+    expect(new Set(partitions.map(({ fault }) => fault?.code))).toEqual(new Set(['LOST_CHECKPOINT']));
+    expect(partitions[0]?.fault?.message).toContain('no longer starts at 1 but at 1001');
+    await careful.drain();
+    expect(await cluster.db.keys('millrace:{lost:*')).toEqual([]);
+
+    const wanted = expected(stream, { ...ledgerRules, isGone: (_, sequence) => sequence <= 1_000 });
+    const careless = await cluster.node({ ...options, acceptGap: true }).ready();
+    await untilDecided(cluster.db, 'lost', wanted.events);
+    await careless.drain();
+    await expectStored(cluster.db, 'lost', wanted);
+    expect((await readRecords(cluster.db, 'lost')).map((record) => record?.gaps)).toEqual(Array(64).fill([1, 1_000]));
+    expect(await decidedEvents(cluster.db, 'lost')).toBe(wanted.events);
+  });
+});

@@ -1,0 +1,132 @@
+/**
+ * After the heal: is everything decided, is what stands still rightly so, and is what is stored what it must be?
+ *
+ * I11: GAP, REGRESSION and LOST are raised iff the log or the store gave cause. I1: the stored states equal the fold.
+ */
+import { readEnvelope } from '../../src/core/actor/keyed-state.js';
+import type { ErrorCode } from '../../src/errors.js';
+import type { PartitionStatus } from '../../src/runtime/partition-table.js';
+import type { Auditor } from './auditor.js';
+import { problemOfSegments } from './dedupe-audit.js';
+import { referenceOf } from './reference.js';
+import type { Shadow } from './shadow.js';
+import type { World } from './world.js';
+
+/** What is still to come; undefined if nothing is. */
+export function whatIsMissing(world: World, auditor: Auditor): string | undefined {
+  const [node, other] = world.living;
+  if (node === undefined || other !== undefined) return 'one node';
+  if (!world.isAttended || node.isDraining) return 'the operator';
+  const { phase, partitions } = node.node.status();
+  if (phase !== 'running') return `a running node, it is ${phase}`;
+  for (const status of partitions) {
+    const { partition } = status;
+    const where = `partition ${partition}`;
+    if (status.phase === 'halted') {
+      const unjust = whyUnjust(world, auditor, status);
+      if (unjust !== undefined) return unjust;
+      continue;
+    }
+    if (status.phase !== 'running') return `${where} is ${status.phase}`;
+    const shadow = auditor.shadow(partition);
+    const own = world.ledger.own(partition);
+    if (!shadow.exists) return `${where} has no record`;
+    const next = own[shadow.decidedFirst];
+    if (next !== undefined) return `${where} has not decided ${next.sequence}`;
+    if (shadow.outbox.size > 0) return `${where} has outputs left`;
+    if (shadow.isTainted) return `${where} goes on from events that the log has lost`;
+  }
+  return undefined;
+}
+
+/** I11: why this halt has no cause, or undefined if it has. */
+function whyUnjust(world: World, auditor: Auditor, { partition, fault }: PartitionStatus): string | undefined {
+  const { ledger, plan } = world;
+  const shadow = auditor.shadow(partition);
+  const code: ErrorCode = fault?.code ?? 'BUG';
+  const isJust = ((): boolean => {
+    switch (code) {
+      case 'GAP':
+        return ledger.removals > 0 && isGapSeen(world, shadow);
+      case 'REGRESSION':
+        return shadow.isTainted || shadow.floor > ledger.last;
+      case 'LOST_CHECKPOINT':
+        return !shadow.exists && ledger.removals > 0;
+      case 'DEAD_LETTERS_FULL':
+        return shadow.tally.dead >= plan.deadLettersMax;
+      default:
+        return false;
+    }
+  })();
+  return isJust ? undefined : `partition ${partition} to run, it is halted: ${code} ${fault?.message}`;
+}
+
+/** Something that the partition still needed, or its anchor, is gone. */
+function isGapSeen(world: World, { floor, anchorSequence }: Shadow): boolean {
+  for (let sequence = 1; sequence <= world.ledger.last; sequence++) {
+    const isGone = world.ledger.at(sequence)?.isRemoved === true;
+    if (isGone && (sequence > floor || sequence === anchorSequence)) return true;
+  }
+  return false;
+}
+
+/** Everything that is compared once, when nothing moves any more. */
+export async function checkEnd(world: World, auditor: Auditor): Promise<void> {
+  for (let partition = 0; partition < world.plan.partitions; partition++) {
+    const shadow = auditor.shadow(partition);
+    if (!shadow.isTainted) await compareStore(world, partition, shadow);
+    const problem = problemOfSegments(shadow, world.ledger.own(partition), world.plan);
+    if (problem !== undefined) world.violate('I12', `partition ${partition}: ${problem}`);
+    const status = world.nodes.at(-1)?.node.status().partitions.find((one) => one.partition === partition);
+    if (status?.phase === 'running') compareReference(world, auditor, partition, shadow);
+  }
+}
+
+/** The auditor's picture must be what the store really holds. */
+async function compareStore(world: World, partition: number, shadow: Shadow): Promise<void> {
+  const stored = await world.store.load(partition);
+  if (stored === undefined) {
+    if (shadow.exists) world.violate('I1', `partition ${partition}: the store has lost a record by itself`);
+    return;
+  }
+  const keys = [...shadow.histories.keys()];
+  const texts = await world.store.loadStates(partition, keys);
+  keys.forEach((key, i) => {
+    const state = texts[i] === undefined ? undefined : readEnvelope(texts[i])?.state;
+    if (JSON.stringify(state) !== JSON.stringify(shadow.histories.get(key)))
+      world.violate('I1', `partition ${partition}: key ${key} is stored as ${texts[i]}`);
+  });
+  const dead = await world.store.deadLetters(partition, 0, 10_000);
+  const isSame = stored.stored.number === shadow.number && stored.outbox.length === shadow.outbox.size;
+  if (!isSame || dead.length !== shadow.dead.size)
+    world.violate('I1', `partition ${partition}: the store does not hold what was committed`);
+}
+
+function compareReference(world: World, auditor: Auditor, partition: number, shadow: Shadow): void {
+  const { ledger, plan, coverage } = world;
+  const own = ledger.own(partition);
+  const entries = own.filter(({ sequence }) => shadow.fates.get(sequence) !== 'gap');
+  for (const { sequence, deed } of entries) {
+    if (deed !== 'emit' || shadow.fates.get(sequence) !== 'applied') continue;
+    for (const index of [0, 1])
+      if (!auditor.published.has(`main.${partition}.${sequence}.${index}`))
+        world.violate('I8', `partition ${partition}: output ${index} of ${sequence} was never published`);
+  }
+  const { reason, histories, dead, duplicates } = referenceOf(entries, plan, auditor.quietAfter);
+  const isGapped = entries.length < own.length;
+  coverage.add(`final state: ${reason ?? (isGapped ? 'after a gap' : 'exact')}`);
+  // Repeats of what is gone, or what was read before it was gone, cannot be told from here.
+  if (reason !== undefined || ledger.removals > 0) return;
+  const where = `partition ${partition}: `;
+  const keys = new Set([...histories.keys(), ...shadow.histories.keys()]);
+  for (const key of keys) {
+    const expected = JSON.stringify(histories.get(key));
+    const found = JSON.stringify(shadow.histories.get(key));
+    if (expected !== found) world.violate('I1', `${where}key ${key} ends as ${found}, the fold is ${expected}`);
+  }
+  for (const { sequence } of entries) {
+    const fate = shadow.fates.get(sequence);
+    if ((fate === 'dead') !== dead.has(sequence) || (fate === 'duplicate') !== duplicates.has(sequence))
+      world.violate('I9', `${where}${sequence} is ${fate}, which the fold is not`);
+  }
+}
