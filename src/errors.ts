@@ -42,6 +42,7 @@ export const errorTable = {
   EVENT_TIME_AHEAD: row('poison', 'Correct the publisher\'s clock, or set order.ahead to "clamp".'),
   HANDLER_THREW: row('poison', 'Correct the handler or the event, then replay the dead letter.'),
   STATE_INVALID: row('poison', 'Return a state that is plain JSON data; undefined, functions, cycles and BigInt cannot be stored.'),
+  EVENT_UNNUMBERED: row('poison', 'Publish a sequence with every event of the key, or choose another order.'),
   EVENT_LATE: row('poison', 'Widen order.settle, or choose another late policy.'),
 
   // No longer ours.
@@ -53,6 +54,8 @@ export const errorTable = {
   CHECKPOINT_FORMAT: row('corrupt', 'Run the Millrace version that wrote the checkpoint, or one that can read it.'),
   GAP: row('corrupt', 'Events of this range are gone from the stream; restore the stream, or go on without them with --accept-gap.'),
   REGRESSION: row('corrupt', 'The stream lost its tail or was recreated; restore the stream, or go on from what is there with --accept-gap.'),
+  PARKED_FULL: row('corrupt', 'Release or skip quarantined keys, or raise limits.parked; the partition then goes on.'),
+  SEQUENCE_GAP: row('corrupt', 'Publish the missing event, or choose another order.gap; the partition goes on when it is restarted.'),
   DEAD_LETTERS_FULL: row('corrupt', 'Look at the dead letters, correct their cause and remove them; the partition then goes on.'),
 
   // Used wrongly.
