@@ -129,6 +129,10 @@ export function hostOptions(options: Options, slot: number): HostOptions {
       settleMs: order.settleMs,
       idleMs: order.idleMs,
       late: order.late,
+      firstNumber: order.first,
+      gapMs: order.gapTimeoutMs,
+      gap: order.gap,
+      poison: order.poison,
       aheadMsMax: order.aheadMaxMs,
       ahead: order.ahead,
       dedupe: dedupe.idempotent ? undefined : { horizonMs: dedupe.horizonMs, idsMax: dedupe.ids },
@@ -137,6 +141,7 @@ export function hostOptions(options: Options, slot: number): HostOptions {
       residentKeysMax: limits.residentKeys,
       residentBytesMax: limits.residentBytes,
       deadLettersMax: limits.deadLetters,
+      parkedMax: limits.parked,
     },
   };
 }

@@ -9,6 +9,8 @@ import type { EventLimits, RawEvent } from '../core/event/event.js';
 import type { EventFormat } from '../core/event/event-format.js';
 import type { Rejection } from '../core/event/reject.js';
 import { partitionOf } from '../core/key/partition.js';
+import { keyOfToken } from '../core/key/key.js';
+import type { StoredParked } from '../core/actor/parking.js';
 import type { BatchReader } from '../protocol/batch.js';
 
 export interface DecoderOptions {
@@ -59,6 +61,16 @@ export class EventDecoder {
     if (rejection !== undefined) return { raw, decoded: { kind: 'rejected', rejection, key: undefined } };
     const decoded = decodeEvent(raw, this.#options.format, this.#options.idRequired);
     return { raw, decoded: this.#options.checkPartition ? this.#checkPartition(decoded, reader.partition) : decoded };
+  }
+
+  /** Decodes the text that was stored of an event: a parked one, or a dead letter. */
+  decodeStored(streamSequence: number, stored: StoredParked): DecodedRecord {
+    const { subject, headers, body, encoding, streamTime } = stored;
+    const token = this.#keyToken === 0 ? undefined : tokenAt(subject, this.#keyToken);
+    const raw: RawEvent = { subject, token, headers: headers ?? undefined, body, encoding, streamSequence, streamTime };
+    if (encoding === 'utf8') return { raw, decoded: decodeEvent(raw, this.#options.format, this.#options.idRequired) };
+    const rejection = { code: 'EVENT_NOT_UTF8' as const, problems: ['the body is not UTF-8'] };
+    return { raw, decoded: { kind: 'rejected', rejection, key: token === undefined ? undefined : keyOfToken(token) } };
   }
 
   #checkBytes(bytes: Buffer, reader: BatchReader, subject: string): Rejection | undefined {

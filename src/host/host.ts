@@ -72,6 +72,7 @@ export class Host {
     this.#hosted = {
       ...deps,
       options: options.actor,
+      decodeParked: (sequence, stored) => this.#decoder.decodeStored(sequence, stored),
       committed: (ms, keys) => {
         this.#commits++;
         this.#commitMs += ms;

@@ -11,6 +11,8 @@
  */
 import type { ActorOptions } from '../core/actor/actor.js';
 import { Actor } from '../core/actor/actor.js';
+import type { StoredParked } from '../core/actor/parking.js';
+import { readParked } from '../core/actor/parking.js';
 import type { Handler } from '../core/actor/handler.js';
 import type { Commit } from '../core/checkpoint/commit.js';
 import type { Anchor } from '../core/checkpoint/record.js';
@@ -20,6 +22,7 @@ import type { Clock } from '../ports/clock.js';
 import type { LogLine } from '../ports/log.js';
 import type { HostToMain, PartitionReport } from '../protocol/messages.js';
 import type { Claimed } from './claim.js';
+import type { DecodedRecord } from './event-decoder.js';
 import { faultOf } from '../protocol/fault.js';
 import { retrying } from '../retrying.js';
 
@@ -30,6 +33,8 @@ export interface HostedDependencies {
   readonly clock: Clock;
   readonly options: ActorOptions;
   readonly post: (message: HostToMain) => void;
+  /** Decodes a stored parked event again. */
+  readonly decodeParked: (sequence: number, stored: StoredParked) => DecodedRecord;
   readonly log: LogLine;
   /** A commit was stored: its duration in ms and how many keys it had. */
   readonly committed: (ms: number, keys: number) => void;
@@ -85,6 +90,7 @@ export class HostedPartition {
     if (this.#phase !== 'claimed') return;
     const { owner, partition, record } = this.#claimed;
     const { position } = record;
+    const parked = readParked(partition.parked);
     const above = position.above.filter((_, i, all) => all[i | 1]! > floor);
     this.#actor = new Actor(this.#deps.options, this.#deps.handler, {
       owner,
@@ -96,12 +102,18 @@ export class HostedPartition {
       },
       segments: partition.segments,
       outboxStored: partition.outbox.length,
+      quarantines: parked?.quarantines ?? new Map(),
+      parked: [...(parked?.events ?? [])].map(([sequence, stored]) => this.#deps.decodeParked(sequence, stored)),
       empty: partition.empty,
     });
     this.#phase = 'running';
     if (partition.outbox.length > 0)
       this.#deps.post({ kind: 'outputs', partition: this.partition, outputs: partition.outbox });
-    this.checkHalt();
+    if (parked === undefined) {
+      const problem = `partition ${this.partition}: the parked events cannot be read`;
+      void this.stop(new MillraceError('CORRUPT_CHECKPOINT', problem), false);
+    }
+    this.settle();
   }
 
   routed(anchor: Anchor, streamTime: number): void {
@@ -180,8 +192,8 @@ export class HostedPartition {
     const halt = this.#actor?.halt;
     if (halt === undefined || this.#phase !== 'running') return;
     const error = new MillraceError(halt.code, `partition ${this.partition}: ${halt.problem}`);
-    // Full dead letters leave a sound state behind; a damaged or unwritable one must not be saved.
-    void this.stop(error, halt.code === 'DEAD_LETTERS_FULL');
+    // These leave a sound state behind; a damaged or unwritable one must not be saved.
+    void this.stop(error, halt.code === 'DEAD_LETTERS_FULL' || halt.code === 'PARKED_FULL' || halt.code === 'SEQUENCE_GAP');
   }
 
   report(): PartitionReport | undefined {

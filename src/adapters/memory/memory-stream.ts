@@ -10,7 +10,7 @@ import { timeText } from '../../ports/event-log.js';
 
 /** An event as another publisher would store it: any bytes, its own time if it is to have one. */
 export interface StoredInput {
-  readonly subject: string | Uint8Array;
+  readonly subject: string;
   /** Header block as the wire carries it, with its version line; none by default. */
   readonly headers?: Uint8Array | undefined;
   readonly body: Uint8Array;
@@ -79,9 +79,10 @@ export class MemoryStream {
       sequence,
       timeMs: input.timeMs ?? Math.floor(nowMs),
       timeNanos: input.timeNanos ?? this.#written % NANOS_PER_MS,
-      subject: typeof input.subject === 'string' ? new TextEncoder().encode(input.subject) : input.subject.slice(),
-      headers: input.headers?.slice(),
-      body: input.body.slice(),
+      // Not `slice`, which gives no copy of a Buffer.
+      subject: new TextEncoder().encode(input.subject),
+      headers: input.headers === undefined ? undefined : new Uint8Array(input.headers),
+      body: new Uint8Array(input.body),
     });
     this.#written++;
     this.#last = sequence;

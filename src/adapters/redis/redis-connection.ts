@@ -5,9 +5,9 @@
  * - `commandTimeout`: a frozen server answers nothing, and ioredis waits for ever by default.
  * - `enableOfflineQueue: false`: a command without a connection fails at once. Queued, it would be sent after the
  *   caller has given up, and behind commands that were called later.
- * - `maxRetriesPerRequest: 0`: a lost connection fails what is under way at once. Together with
- *   `autoResendUnfulfilledCommands: false` nothing is sent a second time behind the caller's back; without the former
- *   those promises would stay open until their timeout. The outcome of such a command is unknown: it may have run.
+ * - `maxRetriesPerRequest: 0`: a lost connection fails what is under way at once, so nothing is sent a second time
+ *   behind the caller's back. The outcome of such a command is unknown: it may have run. To switch off only
+ *   `autoResendUnfulfilledCommands` would leave those promises open until their timeout.
  * - `socketTimeout`: a half-open connection is dropped; the kernel alone would keep it for a quarter of an hour.
  *   Commands that a frozen server still finds in the old connection run late, even after the caller's next attempt.
  *   So only reads and writes that name what they expect to find (the scripts) may go over this connection.
