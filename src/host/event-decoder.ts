@@ -10,7 +10,6 @@ import type { EventFormat } from '../core/event/event-format.js';
 import type { Rejection } from '../core/event/reject.js';
 import { partitionOf } from '../core/key/partition.js';
 import { keyOfToken } from '../core/key/key.js';
-import type { StoredParked } from '../core/actor/parking.js';
 import type { BatchReader } from '../protocol/batch.js';
 
 export interface DecoderOptions {
@@ -22,6 +21,11 @@ export interface DecoderOptions {
   /** The partition was not computed from the subject token that holds the key, so it must be checked. */
   readonly checkPartition: boolean;
 }
+
+/** An event as it is stored outside the stream. */
+export type StoredText = Pick<RawEvent, 'subject' | 'body' | 'encoding' | 'streamTime'> & {
+  readonly headers: string | null | undefined;
+};
 
 export interface DecodedRecord {
   readonly raw: RawEvent;
@@ -64,7 +68,7 @@ export class EventDecoder {
   }
 
   /** Decodes the text that was stored of an event: a parked one, or a dead letter. */
-  decodeStored(streamSequence: number, stored: StoredParked): DecodedRecord {
+  decodeStored(streamSequence: number, stored: StoredText): DecodedRecord {
     const { subject, headers, body, encoding, streamTime } = stored;
     const token = this.#keyToken === 0 ? undefined : tokenAt(subject, this.#keyToken);
     const raw: RawEvent = { subject, token, headers: headers ?? undefined, body, encoding, streamSequence, streamTime };

@@ -24,6 +24,7 @@ import { errorOf, faultOf } from '../protocol/fault.js';
 import type { HostOptions } from './host-options.js';
 import type { HostedDependencies } from './hosted-partition.js';
 import { HostedPartition } from './hosted-partition.js';
+import { answer } from './questions.js';
 import { retrying } from '../retrying.js';
 
 export interface HostDependencies {
@@ -99,6 +100,9 @@ export class Host {
         return;
       case 'halt':
         void this.#partitions.get(message.partition)?.stop(errorOf(message.fault), true);
+        return;
+      case 'ask':
+        void this.#answer(message);
         return;
       case 'published':
         this.#partitions.get(message.partition)?.published(message.ids);
@@ -201,6 +205,14 @@ export class Host {
       anchor: record.anchor,
       created: claimed.kind === 'first',
     });
+  }
+
+  async #answer({ request, partition, question }: Extract<MainToHost, { kind: 'ask' }>): Promise<void> {
+    const hosted = this.#partitions.get(partition);
+    const { store, clock, post } = this.#deps;
+    post({ kind: 'answer', request, answer: await answer(hosted, question, { store, clock, decoder: this.#decoder }) });
+    if (hosted?.isFull === true && question.kind !== 'explain' && question.kind !== 'quarantined')
+      post({ kind: 'resumable', partition });
   }
 
   #saveDue(): void {

@@ -1,8 +1,9 @@
 /**
  * One incarnation of a partition on a host: its actor, its loads and its commits. Owns every await of the partition.
  *
- *   claiming → claimed → running → draining → over
- *       ↘        ↘          ↘ (fenced, halted) ↗
+ *   claimed → running → draining → over
+ *                ↓ (no room)        ↑ (fenced, halted)
+ *              full ────────────────┘
  *
  * Invariants
  * H1. Events count only while running: what was sent before `run` belongs to an earlier incarnation.
@@ -49,7 +50,7 @@ export class HostedPartition {
   readonly #deps: HostedDependencies;
   readonly #claimed: Claimed;
   #actor: Actor | undefined;
-  #phase: 'claimed' | 'running' | 'draining' | 'over' = 'claimed';
+  #phase: 'claimed' | 'running' | 'full' | 'draining' | 'over' = 'claimed';
   /** The end was told to the main thread. */
   #reported = false;
   #saving: Promise<void> | undefined;
@@ -71,6 +72,15 @@ export class HostedPartition {
 
   get actor(): Actor | undefined {
     return this.#phase === 'running' ? this.#actor : undefined;
+  }
+
+  /** The actor for what an operator does: also while the partition has stopped because something is full. */
+  get operable(): Actor | undefined {
+    return this.#phase === 'running' || this.#phase === 'full' ? this.#actor : undefined;
+  }
+
+  get isFull(): boolean {
+    return this.#phase === 'full';
   }
 
   /** Keys that are being loaded; many of them mean that batches should wait. */
@@ -158,9 +168,17 @@ export class HostedPartition {
     });
   }
 
+  /** Settles when everything that was decided before this call is stored; false if the incarnation ended first. */
+  async flush(): Promise<boolean> {
+    while (this.#saving !== undefined) await this.#saving;
+    this.save();
+    while (this.#saving !== undefined) await this.#saving;
+    return this.#phase !== 'over';
+  }
+
   /** Saves everything that is decided and lets go. Settles when that is stored, or the incarnation is over. */
   async drain(): Promise<void> {
-    if (this.#phase === 'running') this.#phase = 'draining';
+    if (this.#phase === 'running' || this.#phase === 'full') this.#phase = 'draining';
     while (this.#phase === 'draining') {
       if (this.#saving !== undefined) await this.#saving;
       else if (this.#actor === undefined || !(this.#actor.isDirty || this.#actor.hasMoved)) break;
@@ -192,8 +210,13 @@ export class HostedPartition {
     const halt = this.#actor?.halt;
     if (halt === undefined || this.#phase !== 'running') return;
     const error = new MillraceError(halt.code, `partition ${this.partition}: ${halt.problem}`);
-    // These leave a sound state behind; a damaged or unwritable one must not be saved.
-    void this.stop(error, halt.code === 'DEAD_LETTERS_FULL' || halt.code === 'PARKED_FULL' || halt.code === 'SEQUENCE_GAP');
+    if (halt.code === 'CORRUPT_CHECKPOINT' || halt.code === 'STATE_INVALID') {
+      void this.stop(error, false); // damaged or unwritable: must not be saved
+      return;
+    }
+    // A sound state, and an operator can make room or decide: kept, saved, but nothing more is taken in.
+    this.#phase = 'full';
+    void this.flush().then(() => this.#deps.post({ kind: 'stopped', partition: this.partition, fault: faultOf(error) }));
   }
 
   report(): PartitionReport | undefined {
@@ -207,6 +230,7 @@ export class HostedPartition {
       savedAt: this.#savedAt,
       watermark: Number.isFinite(actor.watermark) ? actor.watermark : null,
       buffered: actor.buffered,
+      parked: actor.parked,
       residentKeys: actor.residentKeys,
       dedupeIds: actor.dedupeIds,
       dedupeEvictedEarly: actor.dedupeEvictedEarly,

@@ -19,12 +19,13 @@ import type { EventLog, EventSink, StreamInfo } from '../ports/event-log.js';
 import type { LogLine } from '../ports/log.js';
 import type { HostLink, Threads } from '../ports/threads.js';
 import { faultOf } from '../protocol/fault.js';
-import type { Fault, HostToMain, ThreadReport } from '../protocol/messages.js';
+import type { Answer, Fault, HostToMain, Question, ThreadReport } from '../protocol/messages.js';
 import { pause, retrying } from '../retrying.js';
 import type { KeyRoute } from './key-route.js';
 import { OutputPublisher } from './outputs.js';
 import type { PartitionStatus } from './partition-table.js';
 import { slotOf } from './partition-table.js';
+import { Questions } from './questions.js';
 import { Router } from './router.js';
 import { Supervisor } from './supervisor.js';
 
@@ -82,6 +83,7 @@ export class Node {
   readonly #drained = new Map<number, () => void>();
   /** Partitions whose claim is under way: the stream is read from the start again once, when all are through. */
   readonly #claiming = new Set<number>();
+  readonly #questions = new Questions();
   readonly #origins = new Map<number, number | undefined>();
   #phase: NodePhase = 'new';
   #info: StreamInfo | undefined;
@@ -179,6 +181,17 @@ export class Node {
     };
   }
 
+  /**
+   * Asks a partition of this node something, or has it changed; see `Question`. Throws MillraceError: NOT_FOUND if it
+   * is not owned or not running here, THREAD_LOST, and whatever the change runs into.
+   */
+  async ask<Q extends Question>(partition: number, question: Q): Promise<Exclude<Answer, { kind: 'fault' }>> {
+    const status = this.#table.get(partition);
+    const link = status === undefined ? undefined : this.#links.get(status.slot);
+    if (link === undefined) throw new MillraceError('NOT_FOUND', `partition ${partition} is not on node ${this.#options.name}`);
+    return this.#questions.ask(link, partition, question);
+  }
+
   /** Ends the thread of a slot at once, as a crash would. For tests of recovery. */
   async killThread(slot: number): Promise<void> {
     await this.#supervisor.kill(slot);
@@ -192,6 +205,7 @@ export class Node {
   }
 
   #onLost(slot: number, error: Error): void {
+    this.#questions.lost(this.#links.get(slot));
     this.#links.delete(slot);
     this.#router.closeLane(slot);
     this.#drained.get(slot)?.();
@@ -217,6 +231,12 @@ export class Node {
         return;
       case 'stopped':
         void this.#onStopped(message);
+        return;
+      case 'answer':
+        this.#questions.answered(message.request, message.answer);
+        return;
+      case 'resumable':
+        this.#resume(message.partition);
         return;
       case 'outputs':
         void this.#outputs.publish(message.outputs, (ids) =>
@@ -331,6 +351,15 @@ export class Node {
     if (isWanted()) await this.#claim(status);
   }
 
+  /** An operator has made room in a partition that had stopped because it was full. */
+  #resume(partition: number): void {
+    const status = this.#table.get(partition);
+    if (status?.phase !== 'halted' || !this.#isAlive()) return;
+    this.#deps.line('info', 'partition.resumed', { partition });
+    this.#setPhase(status, 'unclaimed');
+    void this.#claim(status);
+  }
+
   #onHole(first: number, last: number, partitions: readonly number[]): void {
     if (this.#options.acceptGap) {
       this.#deps.line('warn', 'stream.gap.accepted', { first, last, partitions: partitions.length });
@@ -352,7 +381,8 @@ export class Node {
     if (status === undefined || status.phase === 'halted') return;
     this.#setPhase(status, 'halted', fault);
     this.#router.halt(partition);
-    this.#links.get(status.slot)?.post({ kind: 'halt', partition, fault });
+    // One that is full keeps its actor for what an operator does about it.
+    if (!isRepairable(fault)) this.#links.get(status.slot)?.post({ kind: 'halt', partition, fault });
     this.#deps.line('error', 'partition.halted', { partition, code: fault.code, message: fault.message });
     this.#claimSettled(partition);
     const all = [...this.#table.values()];
@@ -409,6 +439,11 @@ export class Node {
 /** Faults that no other partition of the node can escape. */
 function endsNode(fault: Fault): boolean {
   return fault.code === 'FENCED' || fault.code === 'LAYOUT_MISMATCH' || fault.code === 'STREAM_MISSING';
+}
+
+/** Faults that an operator can mend on the running partition. */
+function isRepairable({ code }: Fault): boolean {
+  return code === 'DEAD_LETTERS_FULL' || code === 'PARKED_FULL' || code === 'SEQUENCE_GAP';
 }
 
 function gapFault(stream: string, first: number, last: number): Fault {

@@ -327,6 +327,12 @@ export class Actor {
     return found;
   }
 
+  /** The event that a quarantined key waits for, or undefined. */
+  quarantinedEvent(key: string): RawEvent | undefined {
+    const entry = this.#state.resident(key);
+    return entry?.quarantine === undefined ? undefined : entry.parked?.[0]?.raw;
+  }
+
   /** What is known about the event with this id: its decision, what it waits for, and recent explanations. */
   explain(id: string): Explanation {
     const seen = this.#decisions.seen(id);
