@@ -25,11 +25,23 @@ const row = (category: ErrorCategory, next: string): ErrorRow => ({ category, ne
 
 export const errorTable = {
   // Outside away or busy.
-  NATS_UNREACHABLE: row('transient', 'Start nats-server or correct --nats / NATS_URL; Millrace connects as soon as it answers.'),
+  NATS_UNREACHABLE: row(
+    'transient',
+    'Start nats-server or correct --nats / NATS_URL; Millrace connects as soon as it answers.',
+  ),
   NATS_REFUSED: row('misuse', 'Correct the user, password, token or credentials file.'),
-  REDIS_UNREACHABLE: row('transient', 'Start redis-server or correct --redis / REDIS_URL; Millrace connects as soon as it answers.'),
-  REDIS_UNAVAILABLE: row('transient', 'Redis answers but refuses writes; read the reason, free disk or memory, or wait until it has loaded.'),
-  COMMIT_TIMEOUT: row('transient', 'Redis did not answer in time; the record is read back to learn whether the commit happened.'),
+  REDIS_UNREACHABLE: row(
+    'transient',
+    'Start redis-server or correct --redis / REDIS_URL; Millrace connects as soon as it answers.',
+  ),
+  REDIS_UNAVAILABLE: row(
+    'transient',
+    'Redis answers but refuses writes; read the reason, free disk or memory, or wait until it has loaded.',
+  ),
+  COMMIT_TIMEOUT: row(
+    'transient',
+    'Redis did not answer in time; the record is read back to learn whether the commit happened.',
+  ),
   NODE_UNREACHABLE: row('transient', 'Start a node with `millrace run`, or point --url at one that runs.'),
   NOT_REFLECTED: row('transient', 'The event was not durable within the deadline; ask again with a longer `wait`.'),
 
@@ -38,28 +50,58 @@ export const errorTable = {
   EVENT_TOO_LARGE: row('poison', 'Publish smaller events, or raise limits.payloadBytes.'),
   EVENT_TOO_DEEP: row('poison', 'Flatten the body; nesting is limited to 64 levels.'),
   EVENT_NOT_UTF8: row('poison', 'Publish the body as UTF-8.'),
-  EVENT_KEY_INVALID: row('poison', 'Use a key of 1 to 256 bytes of UTF-8 without control characters, percent-encoded as a subject token.'),
+  EVENT_KEY_INVALID: row(
+    'poison',
+    'Use a key of 1 to 256 bytes of UTF-8 without control characters, percent-encoded as a subject token.',
+  ),
   EVENT_TIME_AHEAD: row('poison', 'Correct the publisher\'s clock, or set order.ahead to "clamp".'),
   HANDLER_THREW: row('poison', 'Correct the handler or the event, then replay the dead letter.'),
-  STATE_INVALID: row('poison', 'Return a state that is plain JSON data; undefined, functions, cycles and BigInt cannot be stored.'),
+  STATE_INVALID: row(
+    'poison',
+    'Return a state that is plain JSON data; undefined, functions, cycles and BigInt cannot be stored.',
+  ),
+  EVENT_UNNUMBERED: row('poison', 'Publish a sequence with every event of the key, or choose another order.'),
   EVENT_LATE: row('poison', 'Widen order.settle, or choose another late policy.'),
 
   // No longer ours.
-  FENCED: row('fenced', 'Another node owns the partition or the store went back in time; this one drops its memory and claims again.'),
+  FENCED: row(
+    'fenced',
+    'Another node owns the partition or the store went back in time; this one drops its memory and claims again.',
+  ),
 
   // Stored data cannot be trusted.
   LOST_CHECKPOINT: row('corrupt', 'Restore the Redis data, or accept the loss for this partition with --accept-gap.'),
-  CORRUPT_CHECKPOINT: row('corrupt', 'Restore the Redis data from a backup or a savepoint; the partition starts from nothing else.'),
+  CORRUPT_CHECKPOINT: row(
+    'corrupt',
+    'Restore the Redis data from a backup or a savepoint; the partition starts from nothing else.',
+  ),
   CHECKPOINT_FORMAT: row('corrupt', 'Run the Millrace version that wrote the checkpoint, or one that can read it.'),
-  GAP: row('corrupt', 'Events of this range are gone from the stream; restore the stream, or go on without them with --accept-gap.'),
-  REGRESSION: row('corrupt', 'The stream lost its tail or was recreated; restore the stream, or go on from what is there with --accept-gap.'),
-  DEAD_LETTERS_FULL: row('corrupt', 'Look at the dead letters, correct their cause and remove them; the partition then goes on.'),
+  GAP: row(
+    'corrupt',
+    'Events of this range are gone from the stream; restore the stream, or go on without them with --accept-gap.',
+  ),
+  REGRESSION: row(
+    'corrupt',
+    'The stream lost its tail or was recreated; restore the stream, or go on from what is there with --accept-gap.',
+  ),
+  PARKED_FULL: row('corrupt', 'Release or skip quarantined keys, or raise limits.parked; the partition then goes on.'),
+  SEQUENCE_GAP: row(
+    'corrupt',
+    'Publish the missing event, or choose another order.gap; the partition goes on when it is restarted.',
+  ),
+  DEAD_LETTERS_FULL: row(
+    'corrupt',
+    'Look at the dead letters, correct their cause and remove them; the partition then goes on.',
+  ),
 
   // Used wrongly.
   OPTIONS_INVALID: row('misuse', 'Correct the options that are listed.'),
   HANDLER_INVALID: row('misuse', 'Export one actor made with defineActor from the handler module.'),
   STREAM_MISSING: row('misuse', 'Create the stream with `millrace provision`.'),
-  STREAM_UNSUITABLE: row('misuse', 'Correct the stream configuration that is listed, or let `millrace provision` create the stream.'),
+  STREAM_UNSUITABLE: row(
+    'misuse',
+    'Correct the stream configuration that is listed, or let `millrace provision` create the stream.',
+  ),
   REDIS_UNSUITABLE: row('misuse', 'Set `maxmemory-policy noeviction`; any other policy deletes checkpoints.'),
   LAYOUT_MISMATCH: row('misuse', 'Start with the stored partition count, or use another --app name.'),
   REQUEST_INVALID: row('misuse', 'Correct the request; every problem is listed.'),

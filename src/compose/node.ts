@@ -12,8 +12,8 @@ import { RECORD_FORMAT } from '../core/checkpoint/record.js';
 import { PARTITION_HASH } from '../core/key/partition.js';
 import type { HostOptions } from '../host/host-options.js';
 import type { Options } from '../options/types.js';
-import type { LogLine } from '../ports/log.js';
 import type { EventSink } from '../ports/event-log.js';
+import type { LogLine } from '../ports/log.js';
 import { keyRoute } from '../runtime/key-route.js';
 import { Node } from '../runtime/node.js';
 import { StateReader } from '../runtime/state-reader.js';
@@ -129,6 +129,10 @@ export function hostOptions(options: Options, slot: number): HostOptions {
       settleMs: order.settleMs,
       idleMs: order.idleMs,
       late: order.late,
+      firstNumber: order.first,
+      gapMs: order.gapTimeoutMs,
+      gap: order.gap,
+      poison: order.poison,
       aheadMsMax: order.aheadMaxMs,
       ahead: order.ahead,
       dedupe: dedupe.idempotent ? undefined : { horizonMs: dedupe.horizonMs, idsMax: dedupe.ids },
@@ -137,6 +141,7 @@ export function hostOptions(options: Options, slot: number): HostOptions {
       residentKeysMax: limits.residentKeys,
       residentBytesMax: limits.residentBytes,
       deadLettersMax: limits.deadLetters,
+      parkedMax: limits.parked,
     },
   };
 }

@@ -6,6 +6,7 @@ import { systemClock } from '../adapters/system/system-clock.js';
 import { Publisher } from '../client/publisher.js';
 import { MillraceError } from '../errors.js';
 import { subjectTemplate } from '../options/subjects.js';
+import { natsUrls } from '../options/urls.js';
 import type { LogLine } from '../ports/log.js';
 
 /** Where and how to publish; every field has a default. Give `connection`, or what is needed to make one. */
@@ -49,10 +50,11 @@ const MISSING_MS = 3_000;
  */
 export async function createPublisher(options: PublisherOptions = {}): Promise<Publisher> {
   const { publishSubject = 'events.{key}', partitions = 64, inFlightMax = 1_000, deadlineMs = DEADLINE_MS } = options;
+  const url = natsUrls.read(options.url ?? NATS_URL);
   const problems = problemsOf(options);
-  if (problems.length > 0)
-    throw new MillraceError('OPTIONS_INVALID', `the publisher cannot be made: ${problems.join('; ')}`, { problems });
-  const connection = options.connection ?? (await connectTo(options));
+  if (url.kind === 'problem') throw invalid([`url ${url.problem}`, ...problems]);
+  if (problems.length > 0) throw invalid(problems);
+  const connection = options.connection ?? (await connectTo(url.value, options));
   const sink = new JetStreamSink(connection, {
     timeoutMs: Math.min(ATTEMPT_MS, deadlineMs),
     stream: options.stream,
@@ -65,9 +67,13 @@ export async function createPublisher(options: PublisherOptions = {}): Promise<P
   return new Publisher({ sink, clock: systemClock, release }, terms);
 }
 
-function connectTo(options: PublisherOptions): Promise<NatsConnection> {
-  const { url = NATS_URL, name = 'millrace-publisher', log = () => {}, signal } = options;
+function connectTo(url: string, options: PublisherOptions): Promise<NatsConnection> {
+  const { name = 'millrace-publisher', log = () => {}, signal } = options;
   return connectNats({ ...options, url }, name, log, signal ?? AbortSignal.timeout(CONNECT_MS));
+}
+
+function invalid(problems: readonly string[]): MillraceError {
+  return new MillraceError('OPTIONS_INVALID', `the publisher cannot be made: ${problems.join('; ')}`, { problems });
 }
 
 function problemsOf(options: PublisherOptions): string[] {

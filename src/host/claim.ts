@@ -43,7 +43,8 @@ export async function claimPartition(store: CheckpointStore, request: ClaimReque
   const owner = ownerText(request);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const seen = await store.read(request.partition);
-    const { record, kind } = seen === undefined ? firstRecord(request) : { record: readRecord(seen, request), kind: 'found' as const };
+    const { record, kind } =
+      seen === undefined ? firstRecord(request) : { record: readRecord(seen, request), kind: 'found' as const };
     const text = seen === undefined ? encodeRecord(record) : seen.record;
     const verdict = await store.claim({ partition: request.partition, owner, seen, record: text });
     if (verdict === 'fenced') continue;
@@ -59,7 +60,10 @@ function readRecord(seen: StoredRecord, request: ClaimRequest): PartitionRecord 
   const decoded = decodeRecord(seen.record);
   if (decoded.kind === 'corrupt') throw new MillraceError('CORRUPT_CHECKPOINT', `${where}: ${decoded.problem}`);
   if (decoded.kind === 'format')
-    throw new MillraceError('CHECKPOINT_FORMAT', `${where}: format ${String(decoded.format)}, this version reads ${RECORD_FORMAT}`);
+    throw new MillraceError(
+      'CHECKPOINT_FORMAT',
+      `${where}: format ${String(decoded.format)}, this version reads ${RECORD_FORMAT}`,
+    );
   const { record } = decoded;
   const problems = [];
   const { layout } = request;
@@ -67,8 +71,10 @@ function readRecord(seen: StoredRecord, request: ClaimRequest): PartitionRecord 
   if (record.layout.app !== layout.app) problems.push(`the record is of app ${record.layout.app}`);
   if (record.layout.partitions !== layout.partitions)
     problems.push(`stored with ${record.layout.partitions} partitions, started with ${layout.partitions}`);
-  if (record.layout.hash !== layout.hash) problems.push(`stored with hash ${record.layout.hash}, this version uses ${layout.hash}`);
-  if (record.stream !== request.stream) problems.push(`stored from stream ${record.stream}, started with ${request.stream}`);
+  if (record.layout.hash !== layout.hash)
+    problems.push(`stored with hash ${record.layout.hash}, this version uses ${layout.hash}`);
+  if (record.stream !== request.stream)
+    problems.push(`stored from stream ${record.stream}, started with ${request.stream}`);
   if (problems.length > 0) throw new MillraceError('LAYOUT_MISMATCH', `${where}: ${problems.join('; ')}`, { problems });
   return record;
 }

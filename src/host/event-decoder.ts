@@ -2,12 +2,13 @@
  * From the bytes of a batch record to a decoded event. Sizes are checked before anything is parsed, and bytes that
  * are not UTF-8 never become text: they are kept as they are, in base64, for the dead letter.
  */
-import { Buffer, isUtf8 } from 'node:buffer';
+import { type Buffer, isUtf8 } from 'node:buffer';
 import type { Decoded } from '../core/event/decode.js';
 import { decodeEvent } from '../core/event/decode.js';
 import type { EventLimits, RawEvent } from '../core/event/event.js';
 import type { EventFormat } from '../core/event/event-format.js';
 import type { Rejection } from '../core/event/reject.js';
+import { keyOfToken } from '../core/key/key.js';
 import { partitionOf } from '../core/key/partition.js';
 import type { BatchReader } from '../protocol/batch.js';
 
@@ -20,6 +21,11 @@ export interface DecoderOptions {
   /** The partition was not computed from the subject token that holds the key, so it must be checked. */
   readonly checkPartition: boolean;
 }
+
+/** An event as it is stored outside the stream. */
+export type StoredText = Pick<RawEvent, 'subject' | 'body' | 'encoding' | 'streamTime'> & {
+  readonly headers: string | null | undefined;
+};
 
 export interface DecodedRecord {
   readonly raw: RawEvent;
@@ -50,15 +56,32 @@ export class EventDecoder {
     const raw: RawEvent = {
       subject,
       token: this.#keyToken === 0 ? undefined : tokenAt(subject, this.#keyToken),
-      headers: bodyAt > headersAt && bodyAt - headersAt <= limits.headerBytesMax ? bytes.toString('utf8', headersAt, bodyAt) : undefined,
+      headers:
+        bodyAt > headersAt && bodyAt - headersAt <= limits.headerBytesMax
+          ? bytes.toString('utf8', headersAt, bodyAt)
+          : undefined,
       body: bytes.toString(encoding, bodyAt, kept),
       encoding,
       streamSequence: reader.sequence,
       streamTime: reader.timeMs,
     };
-    if (rejection !== undefined) return { raw, decoded: { kind: 'rejected', rejection, key: undefined } };
+    if (rejection !== undefined) {
+      // The subject still says whose event it is, unless its own bytes are the problem.
+      const key = raw.token === undefined || rejection.code === 'EVENT_KEY_INVALID' ? undefined : keyOfToken(raw.token);
+      return { raw, decoded: { kind: 'rejected', rejection, key } };
+    }
     const decoded = decodeEvent(raw, this.#options.format, this.#options.idRequired);
     return { raw, decoded: this.#options.checkPartition ? this.#checkPartition(decoded, reader.partition) : decoded };
+  }
+
+  /** Decodes the text that was stored of an event: a parked one, or a dead letter. */
+  decodeStored(streamSequence: number, stored: StoredText): DecodedRecord {
+    const { subject, headers, body, encoding, streamTime } = stored;
+    const token = this.#keyToken === 0 ? undefined : tokenAt(subject, this.#keyToken);
+    const raw: RawEvent = { subject, token, headers: headers ?? undefined, body, encoding, streamSequence, streamTime };
+    if (encoding === 'utf8') return { raw, decoded: decodeEvent(raw, this.#options.format, this.#options.idRequired) };
+    const rejection = { code: 'EVENT_NOT_UTF8' as const, problems: ['the body is not UTF-8'] };
+    return { raw, decoded: { kind: 'rejected', rejection, key: token === undefined ? undefined : keyOfToken(token) } };
   }
 
   #checkBytes(bytes: Buffer, reader: BatchReader, subject: string): Rejection | undefined {

@@ -16,15 +16,16 @@ import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Clock } from '../ports/clock.js';
 import type { LogLine } from '../ports/log.js';
 import { BatchReader } from '../protocol/batch.js';
+import { errorOf, faultOf } from '../protocol/fault.js';
 import type { HostToMain, MainToHost, PartitionReport } from '../protocol/messages.js';
+import { retrying } from '../retrying.js';
 import type { Claimed } from './claim.js';
 import { claimPartition } from './claim.js';
 import { EventDecoder } from './event-decoder.js';
-import { errorOf, faultOf } from '../protocol/fault.js';
 import type { HostOptions } from './host-options.js';
 import type { HostedDependencies } from './hosted-partition.js';
 import { HostedPartition } from './hosted-partition.js';
-import { retrying } from '../retrying.js';
+import { answer } from './questions.js';
 
 export interface HostDependencies {
   readonly store: CheckpointStore;
@@ -72,6 +73,7 @@ export class Host {
     this.#hosted = {
       ...deps,
       options: options.actor,
+      decodeParked: (sequence, stored) => this.#decoder.decodeStored(sequence, stored),
       committed: (ms, keys) => {
         this.#commits++;
         this.#commitMs += ms;
@@ -98,6 +100,9 @@ export class Host {
         return;
       case 'halt':
         void this.#partitions.get(message.partition)?.stop(errorOf(message.fault), true);
+        return;
+      case 'ask':
+        void this.#answer(message);
         return;
       case 'published':
         this.#partitions.get(message.partition)?.published(message.ids);
@@ -200,6 +205,14 @@ export class Host {
       anchor: record.anchor,
       created: claimed.kind === 'first',
     });
+  }
+
+  async #answer({ request, partition, question }: Extract<MainToHost, { kind: 'ask' }>): Promise<void> {
+    const hosted = this.#partitions.get(partition);
+    const { store, clock, post } = this.#deps;
+    post({ kind: 'answer', request, answer: await answer(hosted, question, { store, clock, decoder: this.#decoder }) });
+    if (hosted?.isFull === true && question.kind !== 'explain' && question.kind !== 'quarantined')
+      post({ kind: 'resumable', partition });
   }
 
   #saveDue(): void {

@@ -1,8 +1,9 @@
 /**
  * One incarnation of a partition on a host: its actor, its loads and its commits. Owns every await of the partition.
  *
- *   claiming → claimed → running → draining → over
- *       ↘        ↘          ↘ (fenced, halted) ↗
+ *   claimed → running → draining → over
+ *                ↓ (no room)        ↑ (fenced, halted)
+ *              full ────────────────┘
  *
  * Invariants
  * H1. Events count only while running: what was sent before `run` belongs to an earlier incarnation.
@@ -12,16 +13,19 @@
 import type { ActorOptions } from '../core/actor/actor.js';
 import { Actor } from '../core/actor/actor.js';
 import type { Handler } from '../core/actor/handler.js';
+import type { StoredParked } from '../core/actor/parking.js';
+import { readParked } from '../core/actor/parking.js';
 import type { Commit } from '../core/checkpoint/commit.js';
 import type { Anchor } from '../core/checkpoint/record.js';
 import { MillraceError } from '../errors.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Clock } from '../ports/clock.js';
 import type { LogLine } from '../ports/log.js';
-import type { HostToMain, PartitionReport } from '../protocol/messages.js';
-import type { Claimed } from './claim.js';
 import { faultOf } from '../protocol/fault.js';
+import type { HostToMain, PartitionReport } from '../protocol/messages.js';
 import { retrying } from '../retrying.js';
+import type { Claimed } from './claim.js';
+import type { DecodedRecord } from './event-decoder.js';
 
 /** What all partitions of a host share. */
 export interface HostedDependencies {
@@ -30,6 +34,8 @@ export interface HostedDependencies {
   readonly clock: Clock;
   readonly options: ActorOptions;
   readonly post: (message: HostToMain) => void;
+  /** Decodes a stored parked event again. */
+  readonly decodeParked: (sequence: number, stored: StoredParked) => DecodedRecord;
   readonly log: LogLine;
   /** A commit was stored: its duration in ms and how many keys it had. */
   readonly committed: (ms: number, keys: number) => void;
@@ -44,7 +50,7 @@ export class HostedPartition {
   readonly #deps: HostedDependencies;
   readonly #claimed: Claimed;
   #actor: Actor | undefined;
-  #phase: 'claimed' | 'running' | 'draining' | 'over' = 'claimed';
+  #phase: 'claimed' | 'running' | 'full' | 'draining' | 'over' = 'claimed';
   /** The end was told to the main thread. */
   #reported = false;
   #saving: Promise<void> | undefined;
@@ -68,6 +74,15 @@ export class HostedPartition {
     return this.#phase === 'running' ? this.#actor : undefined;
   }
 
+  /** The actor for what an operator does: also while the partition has stopped because something is full. */
+  get operable(): Actor | undefined {
+    return this.#phase === 'running' || this.#phase === 'full' ? this.#actor : undefined;
+  }
+
+  get isFull(): boolean {
+    return this.#phase === 'full';
+  }
+
   /** Keys that are being loaded; many of them mean that batches should wait. */
   get loading(): number {
     return this.#loading;
@@ -85,6 +100,7 @@ export class HostedPartition {
     if (this.#phase !== 'claimed') return;
     const { owner, partition, record } = this.#claimed;
     const { position } = record;
+    const parked = readParked(partition.parked);
     const above = position.above.filter((_, i, all) => all[i | 1]! > floor);
     this.#actor = new Actor(this.#deps.options, this.#deps.handler, {
       owner,
@@ -96,12 +112,18 @@ export class HostedPartition {
       },
       segments: partition.segments,
       outboxStored: partition.outbox.length,
+      quarantines: parked?.quarantines ?? new Map(),
+      parked: [...(parked?.events ?? [])].map(([sequence, stored]) => this.#deps.decodeParked(sequence, stored)),
       empty: partition.empty,
     });
     this.#phase = 'running';
     if (partition.outbox.length > 0)
       this.#deps.post({ kind: 'outputs', partition: this.partition, outputs: partition.outbox });
-    this.checkHalt();
+    if (parked === undefined) {
+      const problem = `partition ${this.partition}: the parked events cannot be read`;
+      void this.stop(new MillraceError('CORRUPT_CHECKPOINT', problem), false);
+    }
+    this.settle();
   }
 
   routed(anchor: Anchor, streamTime: number): void {
@@ -146,9 +168,17 @@ export class HostedPartition {
     });
   }
 
+  /** Settles when everything that was decided before this call is stored; false if the incarnation ended first. */
+  async flush(): Promise<boolean> {
+    while (this.#saving !== undefined) await this.#saving;
+    this.save();
+    while (this.#saving !== undefined) await this.#saving;
+    return this.#phase !== 'over';
+  }
+
   /** Saves everything that is decided and lets go. Settles when that is stored, or the incarnation is over. */
   async drain(): Promise<void> {
-    if (this.#phase === 'running') this.#phase = 'draining';
+    if (this.#phase === 'running' || this.#phase === 'full') this.#phase = 'draining';
     while (this.#phase === 'draining') {
       if (this.#saving !== undefined) await this.#saving;
       else if (this.#actor === undefined || !(this.#actor.isDirty || this.#actor.hasMoved)) break;
@@ -180,8 +210,15 @@ export class HostedPartition {
     const halt = this.#actor?.halt;
     if (halt === undefined || this.#phase !== 'running') return;
     const error = new MillraceError(halt.code, `partition ${this.partition}: ${halt.problem}`);
-    // Full dead letters leave a sound state behind; a damaged or unwritable one must not be saved.
-    void this.stop(error, halt.code === 'DEAD_LETTERS_FULL');
+    if (halt.code === 'CORRUPT_CHECKPOINT' || halt.code === 'STATE_INVALID') {
+      void this.stop(error, false); // damaged or unwritable: must not be saved
+      return;
+    }
+    // A sound state, and an operator can make room or decide: kept, saved, but nothing more is taken in.
+    this.#phase = 'full';
+    void this.flush().then(() =>
+      this.#deps.post({ kind: 'stopped', partition: this.partition, fault: faultOf(error) }),
+    );
   }
 
   report(): PartitionReport | undefined {
@@ -195,6 +232,7 @@ export class HostedPartition {
       savedAt: this.#savedAt,
       watermark: Number.isFinite(actor.watermark) ? actor.watermark : null,
       buffered: actor.buffered,
+      parked: actor.parked,
       residentKeys: actor.residentKeys,
       dedupeIds: actor.dedupeIds,
       dedupeEvictedEarly: actor.dedupeEvictedEarly,
@@ -248,4 +286,3 @@ export class HostedPartition {
     this.#deps.post({ kind: 'stopped', partition: this.partition, fault: faultOf(error) });
   }
 }
-

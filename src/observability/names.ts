@@ -35,6 +35,7 @@ export const metricTable = {
   millrace_events_duplicate_total: counter('Events dropped because their id was seen before.'),
   millrace_events_conflict_total: counter('Duplicates whose body was not the first one: a publisher reuses ids.'),
   millrace_events_late_total: counter('Events that came after a newer one of their key was applied.'),
+  millrace_sequence_numbers_skipped_total: counter("Numbers of keys' own sequences that were given up waiting for."),
   millrace_events_clamped_total: counter('Events whose time was too far ahead and was taken back.'),
   millrace_events_dead_total: counter('Events set aside, by reason.', 'reason', deadReasons),
   millrace_events_forced_total: counter('Events applied before their time because the buffer was full.'),
@@ -103,6 +104,8 @@ export const logEvents: Readonly<Record<string, string>> = {
   'output.refused': 'An output cannot be published; it stays in the outbox.',
   'partition.fenced': 'A checkpoint was refused: another node took over, or the store went back in time.',
   'partition.halted': 'A partition stopped and needs an operator.',
+  'partition.resumed':
+    'An operator has made room in a partition that had stopped because it was full; it is claimed again.',
   'redis.connected': 'The connection to Redis stands.',
   'redis.disconnected': 'The connection to Redis is lost; it is tried again.',
   'redis.waiting': 'No Redis answers; it is tried again.',

@@ -25,6 +25,7 @@ const ofCounters = {
   conflicts: 'millrace_events_conflict_total',
   late: 'millrace_events_late_total',
   clamped: 'millrace_events_clamped_total',
+  skipped: 'millrace_sequence_numbers_skipped_total',
 } as const satisfies Record<Exclude<keyof Counters, 'dead'>, MetricName>;
 
 export class Tally {

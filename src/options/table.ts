@@ -163,9 +163,9 @@ export const optionTable = {
   ),
 
   'order.mode': option(
-    choice('time', 'none'),
+    choice('time', 'none', 'sequence'),
     'time',
-    'Order in which the events of a key are applied: by event time, or as they arrive.',
+    'Order in which the events of a key are applied: by event time, as they arrive, or by their own numbers.',
   ),
   'order.settle': option(
     duration({ max: '60s', why: 'every event waits this long in memory before it is applied' }),
@@ -176,6 +176,21 @@ export const optionTable = {
     duration({ min: '10ms', why: 'shorter takes an ordinary pause between two events for the last of them' }),
     '1s',
     'After this long without an event, a partition applies what it still holds.',
+  ),
+  'order.first': option(
+    whole({ min: 0, why: 'numbers are whole and not negative' }),
+    1,
+    'With order sequence: the number of the first event of a key.',
+  ),
+  'order.gapTimeout': option(
+    duration({ min: '10ms', why: 'shorter takes ordinary disorder for a loss' }),
+    '30s',
+    'With order sequence: how long a missing number is waited for.',
+  ),
+  'order.gap': option(
+    choice('quarantine', 'skip', 'halt'),
+    'quarantine',
+    'With order sequence: what happens when a number did not come: the key waits, goes on without it, or the partition stops.',
   ),
   'order.late': option(
     choice('drop', 'apply', 'dead-letter'),
@@ -191,6 +206,11 @@ export const optionTable = {
     choice('dead-letter', 'clamp'),
     'dead-letter',
     'What happens to an event further ahead: it is set aside, or takes the time of the stream.',
+  ),
+  'order.poison': option(
+    choice('dead-letter', 'quarantine'),
+    'dead-letter',
+    'What happens to an event that cannot be handled: it is set aside, or its key waits, in order, for an operator.',
   ),
 
   'dedupe.idempotent': option(
@@ -247,6 +267,11 @@ export const optionTable = {
     whole({ min: 1, why: 'a partition that may keep none would stop at the first' }),
     10_000,
     'Dead letters that a partition keeps; it stops when there are more, since none may be lost.',
+  ),
+  'limits.parked': option(
+    whole({ min: 1, why: 'a partition that may keep none would stop at the first' }),
+    10_000,
+    'Events of a partition that wait for an operator or for a missing number; it stops when there are more.',
   ),
   'limits.inFlightBytes': option(
     size({ min: '64KiB', max: '2GiB', why: 'less carries no batch, more is memory that only waits' }),

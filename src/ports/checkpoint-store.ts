@@ -6,7 +6,9 @@
  * C1. `commit` and `claim` judge exactly as core/checkpoint/guard.ts does, atomically with the write.
  * C2. Whatever a method throws leaves the store unchanged or changed as a whole. The outcome of a `commit` or
  *     `claim` that threw a `transient` error is unknown: send the same one again, the guard makes that harmless.
- * C3. Numbers are kept as text; keys, ids and bodies come back byte for byte.
+ * C3. A claim of a partition without a record makes it empty: state, dedupe, parked events and outbox of a lost one
+ *     would be applied on top of again. Dead letters stay, they may be the last copy.
+ * C4. Numbers are kept as text; keys, ids and bodies come back byte for byte.
  */
 import type { Commit } from '../core/checkpoint/commit.js';
 import type { CommitVerdict, GuardedRecord } from '../core/checkpoint/guard.js';
@@ -21,6 +23,8 @@ export interface StoredRecord extends GuardedRecord {
 export interface StoredPartition {
   readonly stored: StoredRecord;
   readonly segments: readonly StoredSegment[];
+  /** Parked events and quarantines, `[field, JSON]`: see core/actor/parking.ts. */
+  readonly parked: readonly (readonly [field: string, value: string])[];
   /** Outputs of the outbox, `[id, JSON of {subject, data}]`, in the order of their ids' sequence and index. */
   readonly outbox: readonly (readonly [id: string, output: string])[];
   /** Whether no key's state is stored. */

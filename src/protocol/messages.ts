@@ -5,6 +5,7 @@
  * Life of a partition on a host:  claim → claimed → run → (batch | mark)* → release → released
  *                                      ↘ refused            ↘ stopped (fenced, halted)
  */
+import type { Explanation } from '../core/actor/actor.js';
 import type { Anchor, Counters } from '../core/checkpoint/record.js';
 import type { Position } from '../core/position/position-window.js';
 import type { ErrorCode } from '../errors.js';
@@ -15,6 +16,33 @@ export interface Fault {
   readonly message: string;
   readonly problems: readonly string[];
 }
+
+/** What can be asked of a partition. `body` is the text that takes the place of the event's own. */
+export type Question =
+  | { readonly kind: 'explain'; readonly id: string }
+  | { readonly kind: 'quarantined' }
+  | { readonly kind: 'release' | 'skip'; readonly key: string }
+  | { readonly kind: 'edit'; readonly key: string; readonly body: string }
+  | { readonly kind: 'replay-letter'; readonly sequence: number; readonly body: string | undefined }
+  | { readonly kind: 'discard-letter'; readonly sequence: number };
+
+/** A quarantined key. */
+export interface QuarantinedKey {
+  readonly key: string;
+  readonly code: string;
+  readonly problems: readonly string[];
+  /** Stream sequence of the event that caused it, and the stream time at which it began (epoch ms). */
+  readonly sequence: number;
+  readonly since: number;
+  readonly parked: number;
+}
+
+export type Answer =
+  | { readonly kind: 'explanation'; readonly explanation: Explanation }
+  | { readonly kind: 'quarantined'; readonly keys: readonly QuarantinedKey[] }
+  /** The change is durable. `again`: the key is quarantined once more, by this event or a later one. */
+  | { readonly kind: 'changed'; readonly again: boolean }
+  | { readonly kind: 'fault'; readonly fault: Fault };
 
 export type MainToHost =
   /** Take the partition over and load it. `origin`: see ClaimTicket. `first`: first stored sequence of the stream. */
@@ -45,6 +73,8 @@ export type MainToHost =
   | { readonly kind: 'gap'; readonly first: number; readonly last: number }
   /** Save everything decided, then let go of all partitions. */
   | { readonly kind: 'drain' }
+  /** Something that a person asks of a partition; answered once by `answer`, changes when they are durable. */
+  | { readonly kind: 'ask'; readonly request: number; readonly partition: number; readonly question: Question }
   | { readonly kind: 'published'; readonly partition: number; readonly ids: readonly string[] };
 
 export type HostToMain =
@@ -63,9 +93,21 @@ export type HostToMain =
   | { readonly kind: 'done'; readonly buffer: ArrayBuffer; readonly length: number; readonly count: number }
   /** The incarnation is over: `fenced` means claim again, everything else that an operator must look. */
   | { readonly kind: 'stopped'; readonly partition: number; readonly fault: Fault }
-  | { readonly kind: 'outputs'; readonly partition: number; readonly outputs: readonly (readonly [id: string, output: string])[] }
+  /** A partition that had stopped because it was full has room again: claim it again. */
+  | { readonly kind: 'resumable'; readonly partition: number }
+  | { readonly kind: 'answer'; readonly request: number; readonly answer: Answer }
+  | {
+      readonly kind: 'outputs';
+      readonly partition: number;
+      readonly outputs: readonly (readonly [id: string, output: string])[];
+    }
   | { readonly kind: 'report'; readonly partitions: readonly PartitionReport[]; readonly thread: ThreadReport }
-  | { readonly kind: 'log'; readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly event: string; readonly fields: object }
+  | {
+      readonly kind: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly event: string;
+      readonly fields: object;
+    }
   | { readonly kind: 'drained' };
 
 /** What status and metrics show of a partition. */
@@ -78,7 +120,9 @@ export interface PartitionReport {
   readonly savedAt: number;
   /** Epoch ms, null before the first event. */
   readonly watermark: number | null;
+  /** Events that were taken in and are not decided; `parked` of them wait for an operator or a missing number. */
   readonly buffered: number;
+  readonly parked: number;
   readonly residentKeys: number;
   readonly dedupeIds: number;
   readonly dedupeEvictedEarly: number;

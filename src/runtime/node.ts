@@ -19,12 +19,13 @@ import type { EventLog, EventSink, StreamInfo } from '../ports/event-log.js';
 import type { LogLine } from '../ports/log.js';
 import type { HostLink, Threads } from '../ports/threads.js';
 import { faultOf } from '../protocol/fault.js';
-import type { Fault, HostToMain, ThreadReport } from '../protocol/messages.js';
+import type { Answer, Fault, HostToMain, Question, ThreadReport } from '../protocol/messages.js';
 import { pause, retrying } from '../retrying.js';
 import type { KeyRoute } from './key-route.js';
 import { OutputPublisher } from './outputs.js';
 import type { PartitionStatus } from './partition-table.js';
 import { slotOf } from './partition-table.js';
+import { Questions } from './questions.js';
 import { Router } from './router.js';
 import { Supervisor } from './supervisor.js';
 
@@ -82,6 +83,7 @@ export class Node {
   readonly #drained = new Map<number, () => void>();
   /** Partitions whose claim is under way: the stream is read from the start again once, when all are through. */
   readonly #claiming = new Set<number>();
+  readonly #questions = new Questions();
   readonly #origins = new Map<number, number | undefined>();
   #phase: NodePhase = 'new';
   #info: StreamInfo | undefined;
@@ -136,7 +138,8 @@ export class Node {
     for (let slot = 0; slot < this.#options.threads; slot++) this.#supervisor.start(slot);
     const failure = await Promise.race([settled, this.failed]);
     if (failure !== undefined) throw failure;
-    if (this.#phase === 'starting') this.#phase = 'running';
+    if (this.#phase !== 'starting') return; // it was drained meanwhile
+    this.#phase = 'running';
     this.#followStream();
   }
 
@@ -144,6 +147,7 @@ export class Node {
   async drain(): Promise<void> {
     if (this.#phase === 'stopped' || this.#phase === 'draining') return;
     this.#phase = 'draining';
+    this.#settled(); // whoever still waits for the start
     this.#cancelInfo();
     this.#supervisor.stop();
     await this.#router.stop();
@@ -184,6 +188,18 @@ export class Node {
     };
   }
 
+  /**
+   * Asks a partition of this node something, or has it changed; see `Question`. Throws MillraceError: NOT_FOUND if it
+   * is not owned or not running here, THREAD_LOST, and whatever the change runs into.
+   */
+  async ask<Q extends Question>(partition: number, question: Q): Promise<Exclude<Answer, { kind: 'fault' }>> {
+    const status = this.#table.get(partition);
+    const link = status === undefined ? undefined : this.#links.get(status.slot);
+    if (link === undefined)
+      throw new MillraceError('NOT_FOUND', `partition ${partition} is not on node ${this.#options.name}`);
+    return this.#questions.ask(link, partition, question);
+  }
+
   /** Ends the thread of a slot at once, as a crash would. For tests of recovery. */
   async killThread(slot: number): Promise<void> {
     await this.#supervisor.kill(slot);
@@ -197,6 +213,7 @@ export class Node {
   }
 
   #onLost(slot: number, error: Error): void {
+    this.#questions.lost(this.#links.get(slot));
     this.#links.delete(slot);
     this.#router.closeLane(slot);
     this.#drained.get(slot)?.();
@@ -222,6 +239,12 @@ export class Node {
         return;
       case 'stopped':
         void this.#onStopped(message);
+        return;
+      case 'answer':
+        this.#questions.answered(message.request, message.answer);
+        return;
+      case 'resumable':
+        this.#resume(message.partition);
         return;
       case 'outputs':
         void this.#outputs.publish(message.outputs, (ids) =>
@@ -252,7 +275,8 @@ export class Node {
     this.#claiming.add(partition);
     this.#setPhase(status, 'claiming');
     const link = this.#links.get(status.slot);
-    const isWanted = (): boolean => this.#isAlive() && this.#links.get(status.slot) === link && status.phase === 'claiming';
+    const isWanted = (): boolean =>
+      this.#isAlive() && this.#links.get(status.slot) === link && status.phase === 'claiming';
     try {
       const prepared = await retrying(clock, line, 'partition.claim', isWanted, async () => ({
         info: await this.#streamInfo(),
@@ -304,7 +328,8 @@ export class Node {
       return;
     }
     const gap = verdict.kind === 'gap' ? [verdict.first, verdict.last] : [];
-    if (verdict.kind === 'gap') this.#deps.line('warn', 'stream.gap.accepted', { partition, first: gap[0], last: gap[1] });
+    if (verdict.kind === 'gap')
+      this.#deps.line('warn', 'stream.gap.accepted', { partition, first: gap[0], last: gap[1] });
     this.#router.run({ partition, slot, floor: verdict.kind === 'gap' ? verdict.last : floor, gap });
     this.#setPhase(status, 'running');
     this.#claimSettled(partition);
@@ -336,6 +361,15 @@ export class Node {
     if (isWanted()) await this.#claim(status);
   }
 
+  /** An operator has made room in a partition that had stopped because it was full. */
+  #resume(partition: number): void {
+    const status = this.#table.get(partition);
+    if (status?.phase !== 'halted' || !this.#isAlive()) return;
+    this.#deps.line('info', 'partition.resumed', { partition });
+    this.#setPhase(status, 'unclaimed');
+    void this.#claim(status);
+  }
+
   #onHole(first: number, last: number, partitions: readonly number[]): void {
     if (this.#options.acceptGap) {
       this.#deps.line('warn', 'stream.gap.accepted', { first, last, partitions: partitions.length });
@@ -357,7 +391,8 @@ export class Node {
     if (status === undefined || status.phase === 'halted') return;
     this.#setPhase(status, 'halted', fault);
     this.#router.halt(partition);
-    this.#links.get(status.slot)?.post({ kind: 'halt', partition, fault });
+    // One that is full keeps its actor for what an operator does about it.
+    if (!isRepairable(fault)) this.#links.get(status.slot)?.post({ kind: 'halt', partition, fault });
     this.#deps.line('error', 'partition.halted', { partition, code: fault.code, message: fault.message });
     this.#claimSettled(partition);
     const all = [...this.#table.values()];
@@ -387,7 +422,9 @@ export class Node {
     this.#cancelInfo = this.#deps.clock.after(STREAM_INFO_MS, () => {
       if (!this.#isAlive()) return;
       this.#streamInfo()
-        .catch((error: unknown) => this.#deps.line('debug', 'stream.info', { code: codeOf(error), error: messageOf(error) }))
+        .catch((error: unknown) =>
+          this.#deps.line('debug', 'stream.info', { code: codeOf(error), error: messageOf(error) }),
+        )
         .finally(() => {
           if (this.#isAlive()) this.#followStream();
         });
@@ -414,6 +451,11 @@ export class Node {
 /** Faults that no other partition of the node can escape. */
 function endsNode(fault: Fault): boolean {
   return fault.code === 'FENCED' || fault.code === 'LAYOUT_MISMATCH' || fault.code === 'STREAM_MISSING';
+}
+
+/** Faults that an operator can mend on the running partition. */
+function isRepairable({ code }: Fault): boolean {
+  return code === 'DEAD_LETTERS_FULL' || code === 'PARKED_FULL' || code === 'SEQUENCE_GAP';
 }
 
 function gapFault(stream: string, first: number, last: number): Fault {

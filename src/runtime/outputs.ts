@@ -3,10 +3,10 @@
  * its id is the same after every replay, so the stream removes repeats inside its duplicate window.
  */
 import { messageOf } from '../errors.js';
-import { retrying } from '../retrying.js';
 import type { Clock } from '../ports/clock.js';
 import type { EventSink } from '../ports/event-log.js';
 import type { LogLine } from '../ports/log.js';
+import { retrying } from '../retrying.js';
 
 const AT_ONCE = 64;
 
@@ -43,7 +43,9 @@ export class OutputPublisher {
     const event = { subject, id, body: new TextEncoder().encode(JSON.stringify(data)) };
     const isWanted = (): boolean => !this.#stopped;
     try {
-      const appended = await retrying(this.#clock, this.#log, 'output.publish', isWanted, () => this.#sink.append(event));
+      const appended = await retrying(this.#clock, this.#log, 'output.publish', isWanted, () =>
+        this.#sink.append(event),
+      );
       return appended !== undefined;
     } catch (error) {
       // Kept in the outbox: it is tried again by the next incarnation, and an operator sees it there.

@@ -64,7 +64,10 @@ export class StateReader {
       if (reading !== undefined && record !== undefined && reflects(record, after))
         return this.#keyState(key, reading, record);
       if (after === undefined)
-        throw new MillraceError('NOT_FOUND', `partition ${partition} of key ${JSON.stringify(key)} has no checkpoint yet`);
+        throw new MillraceError(
+          'NOT_FOUND',
+          `partition ${partition} of key ${JSON.stringify(key)} has no checkpoint yet`,
+        );
       if (this.#clock.elapsed() + pollMs > deadline)
         throw new MillraceError('NOT_REFLECTED', `event ${after.sequence} is not durable after ${waitMs} ms`);
       await pause(this.#clock, pollMs);
@@ -104,14 +107,18 @@ export class StateReader {
 function reflects(record: PartitionRecord, after: Receipt | undefined): boolean {
   if (after === undefined) return true;
   if (after.stream !== record.stream)
-    throw new MillraceError('REQUEST_INVALID', `the receipt is of stream ${after.stream}, the partition reads ${record.stream}`);
+    throw new MillraceError(
+      'REQUEST_INVALID',
+      `the receipt is of stream ${after.stream}, the partition reads ${record.stream}`,
+    );
   return isDecided(record.position, after.sequence);
 }
 
 function recordOf(reading: StateReading, partition: number): PartitionRecord {
   const decoded = decodeRecord(reading.stored.record);
   if (decoded.kind === 'record') return decoded.record;
-  if (decoded.kind === 'corrupt') throw new MillraceError('CORRUPT_CHECKPOINT', `partition ${partition}: ${decoded.problem}`);
+  if (decoded.kind === 'corrupt')
+    throw new MillraceError('CORRUPT_CHECKPOINT', `partition ${partition}: ${decoded.problem}`);
   throw new MillraceError('CHECKPOINT_FORMAT', `partition ${partition}: format ${String(decoded.format)}`);
 }
 
@@ -119,6 +126,9 @@ function recordOf(reading: StateReading, partition: number): PartitionRecord {
 export function parseReceipt(text: string): Receipt {
   const match = /^([^\s.*>:]+):([1-9]\d{0,15}):(\d{1,4})$/.exec(text);
   if (match === null)
-    throw new MillraceError('REQUEST_INVALID', `a receipt is stream:sequence:partition, not ${JSON.stringify(text.slice(0, 100))}`);
+    throw new MillraceError(
+      'REQUEST_INVALID',
+      `a receipt is stream:sequence:partition, not ${JSON.stringify(text.slice(0, 100))}`,
+    );
   return { stream: match[1]!, sequence: Number(match[2]), partition: Number(match[3]) };
 }

@@ -21,7 +21,12 @@ export async function checkStore(url: string, app: string, stream: FilledStream,
       for (const text of await redis.hvals(`${prefix}:state`)) sum.states += readEnvelope(text)?.applied ?? 0;
     }
     const duplicates = appliesAll ? 0 : stream.duplicates;
-    const expected = { applied: stream.messages - duplicates, duplicates, others: 0, states: stream.messages - duplicates };
+    const expected = {
+      applied: stream.messages - duplicates,
+      duplicates,
+      others: 0,
+      states: stream.messages - duplicates,
+    };
     if (JSON.stringify(sum) !== JSON.stringify(expected))
       throw new Error(`the store holds ${JSON.stringify(sum)}, not ${JSON.stringify(expected)}`);
     await redis.flushall();

@@ -31,6 +31,7 @@ export function commitOf(owner: string, number: number, changes: Partial<Commit>
     dedupePut: [],
     dedupeDrop: [],
     dead: UNCHANGED,
+    parked: UNCHANGED,
     outbox: UNCHANGED,
     ...changes,
   };

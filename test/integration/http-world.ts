@@ -165,7 +165,7 @@ export class HttpWorld {
     const none = { set: [], remove: [] };
     await this.store.claim({ partition, owner: '1:a', seen: undefined, record });
     const commit = { partition, owner: '1:a', number: 1, record, dedupePut: [], dedupeDrop: [] };
-    await this.store.commit({ ...commit, state: none, dead: none, outbox: none, ...parts });
+    await this.store.commit({ ...commit, state: none, dead: none, parked: none, outbox: none, ...parts });
   }
 }
 

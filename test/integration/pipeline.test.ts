@@ -45,7 +45,7 @@ describe('a ledger of 200,000 events over 5,000 keys', () => {
         ([key, { state }]) => !isDeepStrictEqual(unordered.partitions[p]!.states.get(key)?.state, state),
       ),
     );
-    expect(differ.length).toBeGreaterThan(1_000);
+    expect(differ.length).toBeGreaterThan(200);
   });
 
   it('equals the fold after a clean run with the defaults', async () => {

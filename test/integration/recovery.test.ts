@@ -76,6 +76,7 @@ describe('200,000 events while the node is restarted ten times', () => {
     const watch = new RecordWatch(cluster.db, app);
     const publisher = new SteadyPublisher(cluster.nc, workload, 60);
     for (let round = 0; round < 10; round++) {
+      publisher.allow((round + 1) / 11);
       const node = cluster.node(options);
       // Some die while they still claim their partitions.
       if (random.chance(0.7)) await node.ready();
@@ -84,7 +85,7 @@ describe('200,000 events while the node is restarted ten times', () => {
       if (round % 2 === 0) await node.kill();
       else await node.drain();
     }
-    expect(publisher.batches).toBeLessThan(workload.length);
+    publisher.allow(1);
     const last = await cluster.node(options).ready();
     await publisher.done;
     const wanted = expected(await capture(cluster.nc, 'LIVE'), ledgerRules);

@@ -62,6 +62,11 @@ export const baseOptions: ActorOptions = {
   residentKeysMax: 1e6,
   residentBytesMax: 1e9,
   deadLettersMax: 1e6,
+  firstNumber: 1,
+  gapMs: 1_000,
+  gap: 'skip',
+  poison: 'dead-letter',
+  parkedMax: 1e6,
 };
 
 const format = formatOf();

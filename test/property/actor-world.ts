@@ -5,10 +5,11 @@
  * After every commit it checks that the stored cut is consistent (A5, I1): what the position calls decided is
  * exactly what states, dead letters and counters account for.
  */
-import type { ActorOptions } from '../../src/core/actor/actor.js';
+import type { ActorOptions, ActorStart } from '../../src/core/actor/actor.js';
 import { Actor } from '../../src/core/actor/actor.js';
 import type { Handler } from '../../src/core/actor/handler.js';
 import { readEnvelope } from '../../src/core/actor/keyed-state.js';
+import { readParked } from '../../src/core/actor/parking.js';
 import type { Commit, DeadLetter, FieldChanges } from '../../src/core/checkpoint/commit.js';
 import { judgeCommit } from '../../src/core/checkpoint/guard.js';
 import type { PartitionRecord } from '../../src/core/checkpoint/record.js';
@@ -28,12 +29,14 @@ interface Stored {
   readonly state: ReadonlyMap<string, string>;
   readonly segments: ReadonlyMap<number, Uint8Array>;
   readonly dead: ReadonlyMap<string, string>;
+  readonly parked: ReadonlyMap<string, string>;
   readonly outbox: ReadonlyMap<string, string>;
 }
 
-function changed(map: ReadonlyMap<string, string>, { set, remove }: FieldChanges): Map<string, string> {
-  const next = new Map([...map, ...set]);
-  for (const field of remove) if (!next.delete(field)) throw new Error(`removes ${field}, which is not stored`);
+/** Applies changes; `isExact` if what is removed must be there. */
+function changed(map: ReadonlyMap<string, string>, changes: FieldChanges, isExact = true): Map<string, string> {
+  const next = new Map([...map, ...changes.set]);
+  for (const field of changes.remove) check(next.delete(field) || !isExact, `removes ${field}, which is not stored`);
   return next;
 }
 
@@ -81,7 +84,7 @@ export class World {
       gaps: [],
       savedAt: 0,
     };
-    const none = { state: new Map(), segments: new Map(), dead: new Map(), outbox: new Map() };
+    const none = { state: new Map(), segments: new Map(), dead: new Map(), parked: new Map(), outbox: new Map() };
     this.stored = { owner: '1:n', number: 0, record: encodeRecord(record), ...none };
     this.actor = this.#start();
   }
@@ -192,8 +195,17 @@ export class World {
       record,
       segments: [...segments].map(([n, bytes]) => ({ number: n, bytes })),
       outboxStored: outbox.size,
+      ...this.#parked(),
       empty: state.size === 0,
     });
+  }
+
+  /** Stored parked events, decoded again as the stream's own. */
+  #parked(): Pick<ActorStart, 'quarantines' | 'parked'> {
+    const stored = readParked([...this.stored.parked]);
+    if (stored === undefined) throw new Error('what is parked cannot be read');
+    const parked = [...stored.events.keys()].map((sequence) => this.stream[sequence - 1]!);
+    return { quarantines: stored.quarantines, parked };
   }
 
   /** W1 and P2: within an incarnation, watermark and floor never go back. */
@@ -206,7 +218,7 @@ export class World {
   }
 
   #commit(commit: Commit): void {
-    const { owner, number, state, segments, dead, outbox } = this.stored;
+    const { owner, number, state, segments, dead, parked, outbox } = this.stored;
     const verdict = judgeCommit({ owner, number }, commit.owner, commit.number);
     check(verdict === 'accept', `the commit was ${verdict}`);
     this.#history.push(this.stored);
@@ -220,6 +232,7 @@ export class World {
       state: changed(state, commit.state),
       segments: nextSegments,
       dead: changed(dead, commit.dead),
+      parked: changed(parked, commit.parked, false),
       outbox: changed(outbox, commit.outbox),
     };
     this.#checkCut();

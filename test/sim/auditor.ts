@@ -88,7 +88,8 @@ export class Auditor {
       if (entry.sequence > shadow.floor) break;
       shadow.fates.set(entry.sequence, 'gap');
       shadow.decidedFirst++;
-      if (!entry.isRemoved) world.violate('I2', `partition ${partition}: starts after ${entry.sequence}, which is there`);
+      if (!entry.isRemoved)
+        world.violate('I2', `partition ${partition}: starts after ${entry.sequence}, which is there`);
     }
     return shadow;
   }

@@ -4,10 +4,10 @@
  */
 import type { Commit, DeadLetter } from '../../src/core/checkpoint/commit.js';
 import type { PartitionRecord } from '../../src/core/checkpoint/record.js';
-import type { Plan } from './plan.js';
 import type { History } from './history-handler.js';
 import { bodyOf, sequenceOf } from './history-handler.js';
 import type { Entry, Ledger } from './ledger.js';
+import type { Plan } from './plan.js';
 import type { Fate, Shadow } from './shadow.js';
 import type { World } from './world.js';
 
@@ -88,7 +88,8 @@ export class CommitAudit {
       return;
     }
     const known = fates.get(sequence);
-    if (known !== undefined || this.#applied.has(sequence)) this.#violate('I3', `${sequence} is applied after ${known}`);
+    if (known !== undefined || this.#applied.has(sequence))
+      this.#violate('I3', `${sequence} is applied after ${known}`);
     if (entry.key !== key) this.#violate('I7', `${sequence} of key ${entry.key} was applied to ${key}`);
     const poison = entry.code ?? entry.refusal;
     if (poison !== undefined) this.#violate('I9', `${sequence} was applied, it is ${poison}`);
@@ -169,7 +170,6 @@ export class CommitAudit {
     }
     if (this.#plan.late === 'drop' && this.#isLate(entry)) {
       tally.late++;
-      if (entry.isClamped) tally.clamped++;
       return 'late';
     }
     this.#violate('I2', `${sequence} of key ${entry.key} is called decided, and nothing came of it`);
@@ -180,10 +180,10 @@ export class CommitAudit {
   #checkDead(entry: Entry, letter: DeadLetter): void {
     const { tally } = this.#shadow;
     tally.dead++;
-    if (entry.code === undefined && entry.isClamped) tally.clamped++;
     const isLate = letter.code === 'EVENT_LATE';
     if (isLate) tally.late++;
-    const isRightlyLate = isLate && entry.code === undefined && this.#plan.late === 'dead-letter' && this.#isLate(entry);
+    const isRightlyLate =
+      isLate && entry.code === undefined && this.#plan.late === 'dead-letter' && this.#isLate(entry);
     if (!isRightlyLate && letter.code !== (entry.code ?? entry.refusal))
       this.#violate('I9', `${entry.sequence} is dead as ${letter.code}, expected ${entry.code ?? entry.refusal}`);
     const { body, subject } = entry.publish;
@@ -233,7 +233,6 @@ export class CommitAudit {
 }
 
 function isIn(ranges: readonly number[], sequence: number): boolean {
-  for (let i = 0; i < ranges.length; i += 2)
-    if (sequence >= ranges[i]! && sequence <= ranges[i + 1]!) return true;
+  for (let i = 0; i < ranges.length; i += 2) if (sequence >= ranges[i]! && sequence <= ranges[i + 1]!) return true;
   return false;
 }

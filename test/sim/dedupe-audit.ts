@@ -1,8 +1,9 @@
 /** I12: the stored dedupe index holds the ids of decided events, all of those that count, and none that still waits. */
+
+import { isDedupeExact } from './commit-audit.js';
 import type { Entry } from './ledger.js';
 import type { Plan } from './plan.js';
 import type { Shadow } from './shadow.js';
-import { isDedupeExact } from './commit-audit.js';
 
 const HEADER_BYTES = 24;
 const ID_BYTES = 28;

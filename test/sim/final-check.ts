@@ -77,7 +77,10 @@ export async function checkEnd(world: World, auditor: Auditor): Promise<void> {
     if (!shadow.isTainted) await compareStore(world, partition, shadow);
     const problem = problemOfSegments(shadow, world.ledger.own(partition), world.plan);
     if (problem !== undefined) world.violate('I12', `partition ${partition}: ${problem}`);
-    const status = world.nodes.at(-1)?.node.status().partitions.find((one) => one.partition === partition);
+    const status = world.nodes
+      .at(-1)
+      ?.node.status()
+      .partitions.find((one) => one.partition === partition);
     if (status?.phase === 'running') compareReference(world, auditor, partition, shadow);
   }
 }

@@ -2,8 +2,9 @@
  * The handler of the simulator. Its state is the history of its key: every applied event in order, so that whatever is
  * lost, doubled or moved shows in each stored state.
  */
-import type { RejectCode } from '../../src/core/event/reject.js';
+
 import type { Handler } from '../../src/core/actor/handler.js';
+import type { RejectCode } from '../../src/core/event/reject.js';
 
 /** What an event asks of the handler. */
 export type Deed = 'add' | 'emit' | 'throw' | 'mutate' | 'undefined';

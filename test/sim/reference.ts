@@ -18,11 +18,7 @@ export interface Reference {
   readonly duplicates: ReadonlySet<number>;
 }
 
-export function referenceOf(
-  entries: readonly Entry[],
-  plan: Plan,
-  quietAfter: ReadonlySet<Entry>,
-): Reference {
+export function referenceOf(entries: readonly Entry[], plan: Plan, quietAfter: ReadonlySet<Entry>): Reference {
   const fold = new Fold(plan);
   let before: Entry | undefined;
   for (const entry of entries) {

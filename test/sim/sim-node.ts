@@ -157,6 +157,11 @@ function hostOptions(plan: Plan, slot: number): HostOptions {
       residentKeysMax: plan.residentKeysMax,
       residentBytesMax: 1e9,
       deadLettersMax: plan.deadLettersMax,
+      firstNumber: 1,
+      gapMs: 1_000,
+      gap: 'skip',
+      poison: 'dead-letter',
+      parkedMax: 1e6,
     },
   };
 }

@@ -1,7 +1,7 @@
 /** What the publishers of a seed do: events of several keys, out of order, repeated, and some that nobody can handle. */
 import type { RejectCode } from '../../src/core/event/reject.js';
-import { Random } from '../support/random.js';
 import { partitionFor, tokenOf } from '../support/oracle.js';
+import { Random } from '../support/random.js';
 import type { Deed } from './history-handler.js';
 import type { Plan } from './plan.js';
 

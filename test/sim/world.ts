@@ -8,9 +8,9 @@ import { MemoryCheckpointStore } from '../../src/adapters/memory/memory-checkpoi
 import { MemoryCoordinator } from '../../src/adapters/memory/memory-coordinator.js';
 import { MemoryEventLog } from '../../src/adapters/memory/memory-event-log.js';
 import type { Handler } from '../../src/core/actor/handler.js';
-import type { LogLine } from '../../src/ports/log.js';
 import { codeOf, messageOf } from '../../src/errors.js';
 import { timeText } from '../../src/ports/event-log.js';
+import type { LogLine } from '../../src/ports/log.js';
 import { Random } from '../support/random.js';
 import { Auditor } from './auditor.js';
 import { Coverage } from './coverage.js';

@@ -6,10 +6,9 @@ import type { FoldedEvent, Meaning, Rules } from './oracle.js';
 export function ownMeaning({ subject, headers, body }: Captured): Meaning {
   const token = subject.split('.')[1]!;
   const key = keyOf(token);
-  const dead = (code: string, of = key): Meaning => ({ kind: 'dead', code, key: of ?? null, id: null, hashed: token });
+  const dead = (code: string): Meaning => ({ kind: 'dead', code, key: key ?? null, id: null, hashed: token });
   const text = body.toString('utf8');
-  // Bytes are judged before the key is: nothing is read out of what is no text.
-  if (!Buffer.from(text, 'utf8').equals(body)) return dead('EVENT_NOT_UTF8', undefined);
+  if (!Buffer.from(text, 'utf8').equals(body)) return dead('EVENT_NOT_UTF8');
   if (text.startsWith('['.repeat(65))) return dead('EVENT_TOO_DEEP');
   let event: Record<string, unknown>;
   try {

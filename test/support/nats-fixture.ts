@@ -29,6 +29,7 @@ export class NatsFixture {
     this.jsm = jsm;
   }
 
+  /** Behind a login the configuration must let in nameless users as administrators (`no_auth_user`). */
   static async start(binary: ServerBinary, extraConfig = ''): Promise<NatsFixture> {
     const dir = await mkdtemp(join(tmpdir(), 'millrace-nats-'));
     const server = await startNatsServer({ binary, dir, extraConfig });

@@ -21,7 +21,7 @@ export interface NodeExit {
 type Log = Extract<NodeReply, { kind: 'log' }>;
 
 const START_MS = 30_000;
-const END_MS = 30_000;
+const END_MS = 10_000;
 
 export class NodeProcess {
   readonly #child: ChildProcess;

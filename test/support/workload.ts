@@ -142,19 +142,33 @@ function poisoned(prefix: string, id: string, n: number, time: number, key: stri
   return form[n % form.length]!;
 }
 
-/** Publishes a batch as any client does, and settles when the stream has all of it: the last one asks for the answer. */
-export async function publishBatch(nc: NatsConnection, batch: readonly Message[]): Promise<void> {
+/**
+ * Publishes a batch as any client does, and settles when the stream has all of it: the last one asks for the answer.
+ * Answers where the stream then ends, or undefined if the last one was not stored again.
+ */
+export async function publishBatch(nc: NatsConnection, batch: readonly Message[]): Promise<number | undefined> {
   const last = batch.length - 1;
   for (let i = 0; i < last; i++) nc.publish(batch[i]!.subject, batch[i]!.body, headersOf(batch[i]!));
-  if (last < 0) return;
+  if (last < 0) return undefined;
   const { subject, body } = batch[last]!;
   const answer = await nc.request(subject, body, { timeout: 20_000, ...headersOf(batch[last]!) });
-  const { error } = answer.json<{ error?: { description: string } }>();
+  const { error, seq, duplicate } = answer.json<{
+    error?: { description: string };
+    seq: number;
+    duplicate?: boolean;
+  }>();
   if (error !== undefined) throw new Error(`the stream refused ${subject}: ${error.description}`);
+  return duplicate === true ? undefined : seq;
 }
 
-export async function publishAll(nc: NatsConnection, workload: Workload): Promise<void> {
-  for (const batch of workload) await publishBatch(nc, batch);
+/** Answers the last stream sequences of the batches. */
+export async function publishAll(nc: NatsConnection, workload: Workload): Promise<number[]> {
+  const ends: number[] = [];
+  for (const batch of workload) {
+    const end = await publishBatch(nc, batch);
+    if (end !== undefined) ends.push(end);
+  }
+  return ends;
 }
 
 function headersOf(message: Message): { headers?: ReturnType<typeof headers> } {
@@ -164,9 +178,10 @@ function headersOf(message: Message): { headers?: ReturnType<typeof headers> } {
   return { headers: block };
 }
 
-/** Publishes batches at a steady rate while a test does something else. */
+/** Publishes batches at a steady rate while a test does something else, and no more of them than it is allowed. */
 export class SteadyPublisher {
   #batches = 0;
+  #allowed = Number.POSITIVE_INFINITY;
   #stopped = false;
   /** Settles when everything is published, or when it was stopped. */
   readonly done: Promise<void>;
@@ -176,9 +191,9 @@ export class SteadyPublisher {
     this.done.catch(() => undefined); // whoever awaits `done` gets it
   }
 
-  /** Batches in the stream. */
-  get batches(): number {
-    return this.#batches;
+  /** Waits at this share of the workload. */
+  allow(share: number): void {
+    this.#allowed = share;
   }
 
   async stop(): Promise<void> {
@@ -187,11 +202,12 @@ export class SteadyPublisher {
   }
 
   async #run(nc: NatsConnection, workload: Workload, everyMs: number): Promise<void> {
-    const begun = performance.now();
+    let due = performance.now();
+    const isDue = (): boolean => performance.now() >= due && this.#batches < this.#allowed * workload.length;
     for (const batch of workload) {
-      const due = begun + this.#batches * everyMs;
-      await until(() => this.#stopped || performance.now() >= due, 60_000, 'the time of the next batch');
+      await until(() => this.#stopped || isDue(), 120_000, 'the time of the next batch');
       if (this.#stopped) return;
+      due = Math.max(due + everyMs, performance.now() - everyMs);
       await publishBatch(nc, batch);
       this.#batches++;
     }

@@ -7,6 +7,7 @@ import { errorJson, errorText } from '../../src/cli/show-error.js';
 import { statusSummary } from '../../src/cli/status-summary.js';
 import type { Terminal } from '../../src/cli/terminal.js';
 import { age, fieldLines } from '../../src/cli/text.js';
+import { emptyCounters } from '../../src/core/checkpoint/record.js';
 import { type ErrorCode, errorTable, MillraceError } from '../../src/errors.js';
 import type { PartitionView, StatusView } from '../../src/http/status-view.js';
 
@@ -65,7 +66,7 @@ describe('text', () => {
       ...{ partition: 0, slot: 0, phase: 'running', epoch: 1, fault: undefined, since: 0, recoveries: 0 },
       ...{ floor: 9, high: 9, checkpoint: 2, savedAt: 1_000, watermark: 5, buffered: 3, residentKeys: 1, dedupeIds: 4 },
       ...{ dedupeEvictedEarly: 0, forced: 0, deadStored: 2 },
-      counters: { applied: 1_234, duplicates: 5, conflicts: 1, late: 2, clamped: 0, dead: { EVENT_LATE: 2 } },
+      counters: { ...emptyCounters(), applied: 1_234, duplicates: 5, conflicts: 1, late: 2, dead: { EVENT_LATE: 2 } },
     };
     const fault = { code: 'GAP', message: 'sequences 3 to 4 are gone', problems: [] } as const;
     const halted: PartitionView = { ...running, partition: 1, phase: 'halted', fault };

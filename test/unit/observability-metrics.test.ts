@@ -19,6 +19,7 @@ function reportOf(partition: number, over: Partial<PartitionReport> = {}): Parti
     savedAt: NOW - 1500,
     watermark: NOW,
     buffered: 2,
+    parked: 0,
     residentKeys: 3,
     dedupeIds: 5,
     dedupeEvictedEarly: 0,

@@ -19,6 +19,7 @@ interface Partition {
   readonly state: Map<string, string>;
   readonly segments: Map<number, Uint8Array>;
   readonly dead: Map<string, string>;
+  readonly parked: Map<string, string>;
   readonly outbox: Map<string, string>;
 }
 
@@ -76,6 +77,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
         state: new Map(),
         segments: new Map(),
         dead,
+        parked: new Map(),
         outbox: new Map(),
       });
     }
@@ -90,6 +92,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
       segments: [...stored.segments]
         .map(([number, bytes]) => ({ number, bytes: bytes.slice() }))
         .sort((a, b) => a.number - b.number),
+      parked: [...stored.parked],
       outbox: [...stored.outbox].sort(([a], [b]) => compareOutputs(a, b)),
       empty: stored.state.size === 0,
     };
@@ -109,6 +112,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
     for (const { number, bytes } of commit.dedupePut) stored.segments.set(number, bytes.slice());
     for (const number of commit.dedupeDrop) stored.segments.delete(number);
     change(stored.dead, commit.dead);
+    change(stored.parked, commit.parked);
     change(stored.outbox, commit.outbox);
     return verdict;
   }
@@ -146,12 +150,13 @@ function compareOutputs(a: string, b: string): number {
 
 function copyAll(partitions: ReadonlyMap<number, Partition>): Map<number, Partition> {
   const copy = new Map<number, Partition>();
-  for (const [number, { record, state, segments, dead, outbox }] of partitions) {
+  for (const [number, { record, state, segments, dead, parked, outbox }] of partitions) {
     copy.set(number, {
       record,
       state: new Map(state),
       segments: new Map(segments),
       dead: new Map(dead),
+      parked: new Map(parked),
       outbox: new Map(outbox),
     });
   }

@@ -1,13 +1,14 @@
 /** The NATS connection: waits for the server, never gives up, and says so while it waits. */
 import { readFileSync } from 'node:fs';
-import type { Authenticator, ConnectionOptions, NatsConnection } from '@nats-io/nats-core';
+import type { Authenticator, ConnectionOptions, NatsConnection, TlsOptions } from '@nats-io/nats-core';
 import { credsAuthenticator, nkeyAuthenticator } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { MillraceError, messageOf } from '../../errors.js';
+import { natsServers, redactUrl } from '../../options/urls.js';
 import type { LogLine } from '../../ports/log.js';
 
 export interface NatsOptions {
-  /** One or more server URLs, separated by commas. */
+  /** One or more server URLs with commas between: `nats://`, or `tls://` to refuse servers without TLS. */
   readonly url: string;
   /** Path of a .creds file. */
   readonly credentials?: string | undefined;
@@ -27,7 +28,7 @@ const ATTEMPT_MS = 5_000;
 const RETRY_MS_MAX = 5_000;
 
 /**
- * Connects, trying again until it succeeds or `signal` aborts. The first failure is reported by `onWaiting`.
+ * Connects, trying again until it succeeds or `signal` aborts. The first failure is logged.
  * Throws MillraceError NATS_UNREACHABLE when aborted, or at once where trying again cannot help (bad credentials).
  */
 export async function connectNats(
@@ -37,7 +38,7 @@ export async function connectNats(
   signal?: AbortSignal,
 ): Promise<NatsConnection> {
   const settings = connectionOptions(options, name);
-  const servers = redact(options.url);
+  const servers = redactUrl(options.url);
   for (let attempt = 0; ; attempt++) {
     try {
       const connection = await connect(settings);
@@ -56,17 +57,14 @@ export async function connectNats(
 }
 
 function connectionOptions(options: NatsOptions, name: string): ConnectionOptions {
-  const tls =
-    options.tlsCa !== undefined || options.tlsCert !== undefined
-      ? {
-          ...(options.tlsCa === undefined ? {} : { caFile: options.tlsCa }),
-          ...(options.tlsCert === undefined ? {} : { certFile: options.tlsCert }),
-          ...(options.tlsKey === undefined ? {} : { keyFile: options.tlsKey }),
-        }
-      : undefined;
+  // The library takes addresses only: of `nats://user:password@host` it would make a host name.
+  const { servers, tls, ...credentials } = natsServers(options.url);
+  const user = options.user ?? credentials.user;
+  const password = options.password ?? credentials.password;
+  const token = options.token ?? credentials.token;
   const authenticator = authenticatorOf(options);
   return {
-    servers: options.url.split(',').map((server) => server.trim()),
+    servers: [...servers],
     name,
     timeout: ATTEMPT_MS,
     // The library's default is to give up for good after ten attempts.
@@ -80,21 +78,54 @@ function connectionOptions(options: NatsOptions, name: string): ConnectionOption
     pingInterval: 5_000,
     maxPingOut: 2,
     ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
-    ...(tls === undefined ? {} : { tls }),
-    ...(options.user === undefined ? {} : { user: options.user }),
-    ...(options.password === undefined ? {} : { pass: options.password }),
-    ...(options.token === undefined ? {} : { token: options.token }),
+    ...(tls || options.tlsCa !== undefined || options.tlsCert !== undefined ? { tls: tlsOptions(options) } : {}),
+    ...(user === undefined ? {} : { user }),
+    ...(password === undefined ? {} : { pass: password }),
+    ...(token === undefined ? {} : { token }),
     ...(authenticator === undefined ? {} : { authenticator }),
   };
 }
 
-/** Files are read at every connect, so that rotated credentials are picked up. */
-function authenticatorOf(options: NatsOptions): Authenticator | undefined {
-  const { credentials, nkeySeed } = options;
-  if (credentials !== undefined) return (nonce) => credsAuthenticator(readFileSync(credentials))(nonce);
-  if (nkeySeed !== undefined)
-    return (nonce) => nkeyAuthenticator(new TextEncoder().encode(readFileSync(nkeySeed, 'utf8').trim()))(nonce);
+function tlsOptions({ tlsCa, tlsCert, tlsKey }: NatsOptions): TlsOptions {
+  return {
+    ...(tlsCa === undefined ? {} : { caFile: tlsCa }),
+    ...(tlsCert === undefined ? {} : { certFile: tlsCert }),
+    ...(tlsKey === undefined ? {} : { keyFile: tlsKey }),
+  };
+}
+
+function authenticatorOf({ credentials, nkeySeed }: NatsOptions): Authenticator | undefined {
+  if (credentials !== undefined) return fromFile(credentials, credsAuthenticator);
+  if (nkeySeed !== undefined) return fromFile(nkeySeed, (seed) => nkeyAuthenticator(trimmed(seed)));
   return undefined;
+}
+
+/** The file is read at every connect, so that rotated credentials are picked up; while it is unusable the last ones stay. */
+function fromFile(path: string, make: (content: Uint8Array) => Authenticator): Authenticator {
+  let last: Authenticator;
+  try {
+    last = make(readFileSync(path));
+    last('nonce');
+  } catch (cause) {
+    throw new MillraceError('NATS_REFUSED', `the credentials in ${path} cannot be used: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+  return (nonce) => {
+    try {
+      const next = make(readFileSync(path));
+      const answer = next(nonce);
+      last = next;
+      return answer;
+    } catch {
+      // Thrown on, it would close the connection for good.
+      return last(nonce);
+    }
+  };
+}
+
+function trimmed(bytes: Uint8Array): Uint8Array {
+  return new TextEncoder().encode(new TextDecoder().decode(bytes).trim());
 }
 
 function watch(connection: NatsConnection, log: LogLine): void {
@@ -106,10 +137,6 @@ function watch(connection: NatsConnection, log: LogLine): void {
     }
   };
   follow().catch((error: unknown) => log('error', 'nats.error', { error: messageOf(error) }));
-}
-
-function redact(url: string): string {
-  return url.replaceAll(/\/\/[^@/,]*@/g, '//…@');
 }
 
 /** True if the signal aborted before or during the pause. */

@@ -11,28 +11,34 @@ export type KeyOf = (name: string) => string;
 
 /** Keys and arguments of `CLAIM_SCRIPT`. */
 export function claimArguments({ owner, seen, record }: Claim, key: KeyOf): Argument[] {
-  const args = [key('meta'), key('state'), key('dedupe'), key('parked'), key('outbox'), owner, record];
+  const args = [...scriptKeys(key), owner, record];
   if (seen !== undefined) args.push(seen.owner, numberText(seen.number));
   return args;
 }
 
 /** Keys and arguments of `COMMIT_SCRIPT`. */
 export function commitArguments(commit: Commit, key: KeyOf): Argument[] {
-  const { number, state, dedupePut, dedupeDrop, dead, outbox } = commit;
-  const args: Argument[] = [key('meta'), key('state'), key('dedupe'), key('dead'), key('outbox')];
+  const { number, state, dedupePut, dedupeDrop, parked, outbox, dead } = commit;
+  const args: Argument[] = scriptKeys(key);
   args.push(commit.owner, String(number - 1), numberText(number), commit.record);
 
   pushCounts(args, state);
   args.push(String(2 * dedupePut.length), String(dedupeDrop.length));
-  pushCounts(args, dead);
+  pushCounts(args, parked);
   pushCounts(args, outbox);
+  pushCounts(args, dead);
 
   pushChanges(args, state);
   for (const segment of dedupePut) args.push(String(segment.number), asBuffer(segment.bytes));
   for (const dropped of dedupeDrop) args.push(String(dropped));
-  pushChanges(args, dead);
+  pushChanges(args, parked);
   pushChanges(args, outbox);
+  pushChanges(args, dead);
   return args;
+}
+
+function scriptKeys(key: KeyOf): string[] {
+  return ['meta', 'state', 'dedupe', 'parked', 'outbox', 'dead'].map(key);
 }
 
 function pushCounts(args: Argument[], { set, remove }: FieldChanges): void {

@@ -76,14 +76,16 @@ export class RedisCheckpointStore implements CheckpointStore {
       .multi()
       .hgetall(key('meta'))
       .hgetallBuffer(key('dedupe'))
+      .hgetall(key('parked'))
       .hgetall(key('outbox'))
       .hlen(key('state'));
-    const [meta, dedupe, outbox, keys] = await this.#transaction(`load of partition ${partition}`, reads);
+    const [meta, dedupe, parked, outbox, keys] = await this.#transaction(`load of partition ${partition}`, reads);
     const stored = parseRecord(partition, meta as Record<string, string>);
     if (stored === undefined) return undefined;
     return {
       stored,
       segments: parseSegments(partition, dedupe as Record<string, Buffer>),
+      parked: Object.entries(parked as Record<string, string>),
       outbox: parseOutbox(outbox as Record<string, string>),
       empty: keys === 0,
     };

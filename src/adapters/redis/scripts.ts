@@ -30,7 +30,7 @@ if owner == false then return redis.error_reply('${CORRUPT}') end
 /**
  * Takes a partition over.
  *
- * KEYS 1 meta, 2 state, 3 dedupe, 4 parked, 5 outbox
+ * KEYS 1 meta, 2 state, 3 dedupe, 4 parked, 5 outbox, 6 dead (not touched)
  * ARGV 1 owner, 2 record, and if a record was seen: 3 its owner, 4 its number
  *
  * Answers
@@ -55,14 +55,14 @@ return 'accept'
 `;
 
 /** Number of keys that either script takes. */
-export const SCRIPT_KEYS = 5;
+export const SCRIPT_KEYS = 6;
 
 /**
  * Writes one checkpoint, all of it or nothing.
  *
- * KEYS 1 meta, 2 state, 3 dedupe, 4 dead, 5 outbox
+ * KEYS 1 meta, 2 state, 3 dedupe, 4 parked, 5 outbox, 6 dead
  * ARGV 1 owner, 2 number that must be stored, 3 number to write, 4 record,
- *      5 to 12 for each of KEYS 2 to 5: how many values there are to set (field and value each count), how many
+ *      5 to 14 for each of KEYS 2 to 6: how many values there are to set (field and value each count), how many
  *      fields to remove,
  *      then those values and fields, in the same order
  *
@@ -78,7 +78,7 @@ if number == ARGV[3] then return 'already' end
 if number ~= ARGV[2] then return 'fenced' end
 
 -- Meets another type, a full memory or disk, a replica's role and a missing right while nothing has changed yet.
-for hash = 2, 5 do redis.call('HLEN', KEYS[hash]) end
+for hash = 2, 6 do redis.call('HLEN', KEYS[hash]) end
 redis.call('HSET', KEYS[1], 'owner', owner)
 redis.call('HDEL', KEYS[1], '')
 
@@ -92,8 +92,8 @@ local function apply(command, key, from, count)
   return past
 end
 
-local at = 13
-for hash = 2, 5 do
+local at = 15
+for hash = 2, 6 do
   at = apply('HSET', KEYS[hash], at, ARGV[2 * hash + 1])
   at = apply('HDEL', KEYS[hash], at, ARGV[2 * hash + 2])
 end

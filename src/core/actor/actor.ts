@@ -4,50 +4,51 @@
  * Pure and deterministic: events and stream times in, state and a prepared commit out. It reads no clock and
  * does no I/O; the host around it does.
  *
- * The way of an event: offer → (rejected | duplicate | held | due) → apply → decided. Invariants
+ * The way of an event: offer → (passed over | rejected | duplicate) → held until due → KeyOrder → Decisions.
+ *
+ * Invariants
  * A1. An event is decided exactly once; what was offered or decided before is passed over.
  * A2. Dedupe comes before apply, and its entry is decided with the event.
- * A3. A key's due events are applied in the order they came due, also while its state is loaded.
- * A4. Late means: older than the newest event applied to the same key. Never: behind the partition's watermark.
- * A5. `prepare` is a consistent cut: state, dedupe, dead letters, outbox and position of the same moment.
- * A6. At most one prepared commit is under way; it is confirmed, or the actor is dropped.
+ * A3. `prepare` is a consistent cut: state, dedupe, parked events, dead letters, outbox and position of one moment.
+ * A4. At most one prepared commit is under way; it is confirmed, or the actor is dropped.
  */
-import type { Commit, DeadLetter } from '../checkpoint/commit.js';
+import type { Commit } from '../checkpoint/commit.js';
 import type { Anchor, Counters, Layout, PartitionRecord } from '../checkpoint/record.js';
 import { encodeRecord, RECORD_FORMAT } from '../checkpoint/record.js';
-import type { Decision as DecisionValue } from '../dedupe/dedupe-index.js';
-import { Decision, DedupeIndex } from '../dedupe/dedupe-index.js';
+import type { Seen } from '../dedupe/dedupe-index.js';
 import type { StoredSegment } from '../dedupe/dedupe-segments.js';
-import { DedupeSegments } from '../dedupe/dedupe-segments.js';
 import type { Decoded } from '../event/decode.js';
 import type { Event, RawEvent } from '../event/event.js';
 import type { Rejection } from '../event/reject.js';
-import { bodyHash } from '../key/hash.js';
-import type { Timed } from '../order/time-buffer.js';
 import { TimeBuffer } from '../order/time-buffer.js';
 import { Watermark } from '../order/watermark.js';
-import { PositionWindow } from '../position/position-window.js';
+import type { Arrival } from './arrival.js';
+import type { DecisionNote } from './decision-log.js';
+import type { DecisionOptions } from './decisions.js';
+import { Decisions } from './decisions.js';
+import { Folding } from './folding.js';
+import type { ActorHalt } from './halting.js';
+import { Halting } from './halting.js';
 import type { Handler } from './handler.js';
-import type { KeyEntry } from './keyed-state.js';
+import type { KeyOrderOptions, OperationOutcome, QuarantineAction } from './key-order.js';
+import { KeyOrder } from './key-order.js';
 import { KeyedState } from './keyed-state.js';
 import { Outbox } from './outbox.js';
-import { freezeState } from './state-value.js';
+import type { Quarantine } from './parking.js';
+import { Parking } from './parking.js';
 
-export interface ActorOptions {
+export interface ActorOptions extends KeyOrderOptions, DecisionOptions {
   readonly layout: Layout;
-  readonly order: 'none' | 'time';
   readonly settleMs: number;
   readonly idleMs: number;
-  readonly late: 'drop' | 'apply' | 'dead-letter';
+  /** Order `sequence`: the number that a key's first event has. */
+  readonly firstNumber: number;
   readonly aheadMsMax: number;
   readonly ahead: 'dead-letter' | 'clamp';
-  /** undefined: handlers are idempotent, no index is kept. */
-  readonly dedupe: { readonly horizonMs: number; readonly idsMax: number } | undefined;
   readonly bufferEventsMax: number;
   readonly bufferBytesMax: number;
   readonly residentKeysMax: number;
   readonly residentBytesMax: number;
-  readonly deadLettersMax: number;
 }
 
 /** What an incarnation starts from: the claimed record and what is stored beside it. */
@@ -57,90 +58,70 @@ export interface ActorStart {
   readonly record: PartitionRecord;
   readonly segments: readonly StoredSegment[];
   readonly outboxStored: number;
+  readonly quarantines: ReadonlyMap<string, Quarantine>;
+  /** Stored parked events, decoded again. */
+  readonly parked: readonly { readonly raw: RawEvent; readonly decoded: Decoded }[];
   /** No key is stored yet, so none has to be looked up. */
   readonly empty: boolean;
 }
 
-/** Why an actor stopped by itself. */
-export interface ActorHalt {
-  readonly code: 'DEAD_LETTERS_FULL' | 'CORRUPT_CHECKPOINT' | 'STATE_INVALID';
-  readonly problem: string;
-}
-
-/** A decoded event on its way to being decided. */
-interface Arrival extends Timed {
-  /** As the handler sees it; nothing of ours hangs on it, because a handler may keep it in its state. */
-  readonly event: Event;
-  readonly isClamped: boolean;
-  readonly raw: RawEvent;
-  readonly entry: KeyEntry<Arrival>;
-  readonly slot: number;
-  /** Entry of the dedupe index, −1 without one. */
-  readonly seen: number;
+/** What an actor knows about an event id. */
+export interface Explanation {
+  readonly seen: readonly Seen[];
+  /** What it waits for, for a person. */
+  readonly waits: readonly string[];
+  readonly notes: readonly DecisionNote[];
 }
 
 const ARRIVAL_BYTES = 256;
+/** A parked event stays in memory only for this long, stream time; then the floor is let past it. */
+const PARKED_IN_MEMORY_MS = 5_000;
 
 export class Actor {
   readonly #options: ActorOptions;
-  readonly #handler: Handler;
   readonly #start: PartitionRecord;
   readonly #owner: string;
-  readonly #window: PositionWindow;
+  readonly #halting = new Halting();
+  readonly #decisions: Decisions;
   readonly #watermark: Watermark;
   readonly #buffer = new TimeBuffer<Arrival>();
   readonly #state: KeyedState<Arrival>;
-  readonly #dedupe: DedupeIndex | undefined;
-  readonly #segments: DedupeSegments | undefined;
+  readonly #parking = new Parking(PARKED_IN_MEMORY_MS);
   readonly #outbox = new Outbox();
-  readonly #counters: Counters;
-  readonly #context: { partition: number; streamSequence: number; emit(subject: string, data: unknown): void };
-  #emitted: { subject: string; data: unknown }[] = [];
-  #folding = false;
+  readonly #keys: KeyOrder;
   #number: number;
   #anchor: Anchor;
   #gaps: readonly number[];
-  #decidedIds: number[] = [];
-  #dead: DeadLetter[] = [];
-  #deadStored: number;
-  /** Due events that wait for their key's state. */
-  #loading = 0;
-  /** Oldest time among the due events that a halt left undecided, epoch ms. */
-  #heldBack = Number.POSITIVE_INFINITY;
-  #decided = 0;
+  #streamTime = Number.NEGATIVE_INFINITY;
   #forced = 0;
   #saving = false;
   #savedHigh: number;
-  #halt: ActorHalt | undefined;
 
   constructor(options: ActorOptions, handler: Handler, start: ActorStart) {
     const { record } = start;
     this.#options = options;
-    this.#handler = handler;
     this.#start = record;
     this.#owner = start.owner;
     this.#number = start.number;
-    this.#window = new PositionWindow(record.position);
-    this.#watermark = new Watermark(options.settleMs, options.idleMs, record);
-    this.#state = new KeyedState(start.empty, options.residentKeysMax, options.residentBytesMax);
-    this.#counters = { ...record.counters, dead: { ...record.counters.dead } };
     this.#anchor = record.anchor;
     this.#gaps = record.gaps;
-    this.#deadStored = record.deadStored;
     this.#savedHigh = record.position.floor;
+    this.#decisions = new Decisions(options, record, start.segments, this.#halting);
+    this.#watermark = new Watermark(options.settleMs, options.idleMs, record);
+    const firstNumber = options.order === 'sequence' ? options.firstNumber : undefined;
+    this.#state = new KeyedState(start.empty, options.residentKeysMax, options.residentBytesMax, firstNumber);
     this.#outbox.restore(start.outboxStored);
-    if (options.dedupe !== undefined) {
-      const { horizonMs, idsMax } = options.dedupe;
-      this.#dedupe = new DedupeIndex(horizonMs, idsMax);
-      this.#segments = new DedupeSegments(horizonMs, idsMax);
-      const problem = this.#segments.restore(start.segments, this.#dedupe);
-      if (problem !== undefined) this.#halt = { code: 'CORRUPT_CHECKPOINT', problem: `dedupe ${problem}` };
-    }
-    this.#context = {
-      partition: record.partition,
-      streamSequence: 0,
-      emit: (subject, data) => this.#emit(subject, data),
-    };
+    this.#keys = new KeyOrder(options, {
+      state: this.#state,
+      decisions: this.#decisions,
+      parking: this.#parking,
+      folding: new Folding(handler, `${options.layout.app}.${record.partition}`, record.partition),
+      outbox: this.#outbox,
+      halting: this.#halting,
+    });
+    for (const [key, quarantine] of start.quarantines) this.#state.entry(key).quarantine = quarantine;
+    for (const { raw, decoded } of start.parked) this.#restoreParked(raw, decoded);
+    for (const entry of this.#parking.keys()) this.#keys.sortRestored(entry);
   }
 
   get partition(): number {
@@ -152,15 +133,20 @@ export class Actor {
   }
 
   get halt(): ActorHalt | undefined {
-    return this.#halt;
+    return this.#halting.halt;
   }
 
   get counters(): Readonly<Counters> {
-    return this.#counters;
+    return this.#decisions.counters;
   }
 
+  /** Events that were taken in and are not decided yet. */
   get buffered(): number {
-    return this.#buffer.size + this.#loading;
+    return this.#buffer.size + this.#keys.loading + this.#parking.size;
+  }
+
+  get parked(): number {
+    return this.#parking.size;
   }
 
   get watermark(): number {
@@ -168,11 +154,11 @@ export class Actor {
   }
 
   get floor(): number {
-    return this.#window.floor;
+    return this.#decisions.window.floor;
   }
 
   get high(): number {
-    return this.#window.high;
+    return this.#decisions.window.high;
   }
 
   get residentKeys(): number {
@@ -180,15 +166,15 @@ export class Actor {
   }
 
   get dedupeIds(): number {
-    return this.#dedupe?.size ?? 0;
+    return this.#decisions.ids;
   }
 
   get dedupeEvictedEarly(): number {
-    return this.#dedupe?.evictedEarly ?? 0;
+    return this.#decisions.idsEvictedEarly;
   }
 
   get deadStored(): number {
-    return this.#deadStored;
+    return this.#decisions.lettersStored;
   }
 
   /** Events released before the settle window was over, because the buffer was full. */
@@ -198,17 +184,17 @@ export class Actor {
 
   /** Rough size of the commit that `prepare` would make, bytes. */
   get commitBytes(): number {
-    return this.#state.dirtyBytes + this.#decidedIds.length * 28 + this.#dead.length * 1024;
+    return this.#state.dirtyBytes + this.#decisions.bytes;
   }
 
   /** Something was decided, applied or set aside since the last prepared commit. */
   get isDirty(): boolean {
-    return this.#decided > 0 || this.#state.isDirty || this.#outbox.isDirty;
+    return this.#decisions.isDirty || this.#state.isDirty || this.#outbox.isDirty || this.#parking.isDirty;
   }
 
   /** The position has moved since the last prepared commit, if only past other partitions' events. */
   get hasMoved(): boolean {
-    return this.#window.high > this.#savedHigh;
+    return this.#decisions.window.high > this.#savedHigh;
   }
 
   get isSaving(): boolean {
@@ -217,15 +203,16 @@ export class Actor {
 
   /** Takes the next event of this partition, in stream order. */
   offer(raw: RawEvent, decoded: Decoded): void {
-    if (raw.streamSequence <= this.#window.high || this.#halt !== undefined) return;
-    if (this.#window.wasDecided(raw.streamSequence)) {
-      this.#window.decide(this.#window.append(raw.streamSequence));
+    const { window } = this.#decisions;
+    if (raw.streamSequence <= window.high || this.#halting.isHalted) return;
+    if (window.wasDecided(raw.streamSequence)) {
+      window.decide(window.append(raw.streamSequence));
       return;
     }
     this.passed(raw.streamTime);
-    const slot = this.#window.append(raw.streamSequence);
+    const slot = window.append(raw.streamSequence);
     if (decoded.kind === 'rejected') {
-      this.#bury(raw, slot, decoded.rejection, decoded.key, undefined);
+      this.#reject(raw, slot, decoded.rejection, decoded.key);
       return;
     }
     const event = this.#checkAhead(raw, slot, decoded.event);
@@ -234,22 +221,25 @@ export class Actor {
 
   /** The router has passed everything up to `anchor` in the stream. */
   routed(anchor: Anchor): void {
-    if (this.#halt !== undefined) return;
-    this.#window.advance(anchor.sequence);
+    if (this.#halting.isHalted) return;
+    this.#decisions.window.advance(anchor.sequence);
     if (anchor.sequence > this.#anchor.sequence) this.#anchor = anchor;
   }
 
   /** An operator accepted that sequences `first` to `last` are gone; the record says so from the next commit on. */
   skip(first: number, last: number): void {
-    if (last <= this.#window.high) return;
-    this.#gaps = [...this.#gaps, Math.max(first, this.#window.high + 1), last];
-    this.#window.advance(last);
-    this.#decided++;
+    const { window } = this.#decisions;
+    if (last <= window.high) return;
+    this.#gaps = [...this.#gaps, Math.max(first, window.high + 1), last];
+    window.advance(last);
+    this.#decisions.touch();
   }
 
   /** The stream has reached this time (epoch ms) without an event for this partition. */
   passed(streamTime: number): void {
+    if (streamTime > this.#streamTime) this.#streamTime = streamTime;
     if (this.#buffer.size > 0 && this.#watermark.passed(streamTime)) this.#release();
+    this.#keys.passed(streamTime);
   }
 
   /** Keys whose state the host must load. */
@@ -261,15 +251,11 @@ export class Actor {
   loaded(key: string, stored: string | undefined): void {
     const problem = this.#state.fill(key, stored);
     if (problem !== undefined) {
-      this.#halt = { code: 'CORRUPT_CHECKPOINT', problem };
+      this.#halting.stop('CORRUPT_CHECKPOINT', problem);
       return;
     }
     const entry = this.#state.resident(key);
-    const waiting = entry?.waiting;
-    if (entry === undefined || waiting === undefined) return;
-    entry.waiting = undefined;
-    this.#loading -= waiting.length;
-    for (const arrival of waiting) this.#apply(arrival);
+    if (entry !== undefined) this.#keys.loaded(entry);
   }
 
   /**
@@ -283,25 +269,24 @@ export class Actor {
       state = this.#state.encodeDirty();
     } catch (error) {
       // A frozen object that hides what JSON refuses: nothing of this cut may be stored.
-      this.#halt = { code: 'STATE_INVALID', problem: (error as Error).message };
+      this.#halting.stop('STATE_INVALID', (error as Error).message);
       return undefined;
     }
     this.#saving = true;
-    this.#savedHigh = this.#window.high;
-    const dedupe = this.#dedupe === undefined ? undefined : this.#segments?.delta(this.#dedupe, this.#decidedIds);
-    const dead = this.#dead.map((letter) => [String(letter.sequence), JSON.stringify(letter)] as const);
-    this.#decidedIds = [];
-    this.#dead = [];
-    this.#decided = 0;
+    this.#savedHigh = this.#decisions.window.high;
+    // Before the rest: what is stored as parked from now on no longer holds the floor back, and its id is known.
+    const parked = this.#parking.changes(this.#streamTime, (arrival) => this.#decisions.park(arrival));
+    const { dedupe, dead } = this.#decisions.cut();
     return {
       partition: this.partition,
       owner: this.#owner,
       number: this.#number + 1,
       record: encodeRecord(this.#record(savedAt)),
       state,
-      dedupePut: dedupe?.put ?? [],
-      dedupeDrop: dedupe?.drop ?? [],
-      dead: { set: dead, remove: [] },
+      dedupePut: dedupe.put,
+      dedupeDrop: dedupe.drop,
+      dead,
+      parked,
       outbox: this.#outbox.changes(),
     };
   }
@@ -319,19 +304,71 @@ export class Actor {
     this.#outbox.published(ids);
   }
 
+  /** What an operator decided about a quarantined key. Durable with the next commit. */
+  operate(key: string, action: QuarantineAction): OperationOutcome {
+    return this.#keys.operate(key, action);
+  }
+
+  /** Applies a stored dead letter that an operator sends again. Durable with the next commit. */
+  replay(raw: RawEvent, event: Event): OperationOutcome | Rejection {
+    return this.#keys.replay(raw, event);
+  }
+
+  /** An operator has dealt with a stored dead letter. */
+  discard(streamSequence: number): void {
+    this.#decisions.discard(streamSequence);
+  }
+
+  /** Quarantined keys with their reasons, and how many events each has parked. */
+  quarantined(): { readonly key: string; readonly quarantine: Quarantine; readonly parked: number }[] {
+    const found = [];
+    for (const { key, quarantine, parked } of this.#parking.keys())
+      if (quarantine !== undefined) found.push({ key, quarantine, parked: parked?.length ?? 0 });
+    return found;
+  }
+
+  /** The event that a quarantined key waits for, or undefined. */
+  quarantinedEvent(key: string): RawEvent | undefined {
+    const entry = this.#state.resident(key);
+    return entry?.quarantine === undefined ? undefined : entry.parked?.[0]?.raw;
+  }
+
+  /** What is known about the event with this id: its decision, what it waits for, and recent explanations. */
+  explain(id: string): Explanation {
+    const seen = this.#decisions.seen(id);
+    return { seen, waits: seen.length === 0 ? [] : this.#waits(id), notes: this.#decisions.notesAbout(id) };
+  }
+
+  #waits(id: string): string[] {
+    const waits: string[] = [];
+    for (const { event, time } of this.#buffer)
+      if (event.id === id) waits.push(`held until the watermark (${this.#watermark.value}) passes its time (${time})`);
+    for (const { key, parked, quarantine, next } of this.#parking.keys()) {
+      if (!parked?.some(({ event }) => event.id === id)) continue;
+      const name = JSON.stringify(key);
+      if (quarantine === undefined) waits.push(`waits for number ${next} of key ${name}`);
+      else
+        waits.push(`key ${name} is quarantined since event ${quarantine.sequence}: ${quarantine.problems.join('; ')}`);
+    }
+    if (this.#keys.loading > 0)
+      for (const { key, waiting } of this.#state.entries())
+        if (waiting?.some(({ event }) => event.id === id)) waits.push(`the state of ${JSON.stringify(key)} is loaded`);
+    return waits;
+  }
+
   #record(savedAt: number): PartitionRecord {
     return {
       format: RECORD_FORMAT,
       layout: this.#options.layout,
       partition: this.partition,
       stream: this.#start.stream,
-      position: this.#window.snapshot(),
+      position: this.#decisions.window.snapshot(),
       anchor: this.#anchor,
       watermark: this.#storedWatermark(),
       maxTime: this.#watermark.maxTime,
       arrival: this.#watermark.lastArrival,
-      counters: this.#counters,
-      deadStored: this.#deadStored,
+      counters: this.#decisions.counters,
+      deadStored: this.#decisions.lettersStored,
       gaps: this.#gaps,
       savedAt,
     };
@@ -342,8 +379,8 @@ export class Actor {
    * incarnation, in stream order. The stored watermark stays behind them, so that they are held and ordered again.
    */
   #storedWatermark(): number {
-    let value = Math.min(this.#watermark.value, this.#heldBack - 1);
-    if (this.#loading === 0 || this.#options.order === 'none') return value;
+    let value = Math.min(this.#watermark.value, this.#halting.oldestLeft - 1);
+    if (this.#keys.loading === 0 || this.#options.order !== 'time') return value;
     for (const entry of this.#state.entries())
       for (const arrival of entry.waiting ?? []) if (arrival.time <= value) value = arrival.time - 1;
     return value;
@@ -359,41 +396,89 @@ export class Actor {
     return undefined;
   }
 
-  #accept(raw: RawEvent, slot: number, event: Event, isClamped: boolean): void {
-    const { time } = event;
-    const entry = this.#state.entry(event.key);
-    let seen = -1;
-    if (this.#dedupe !== undefined) {
-      const body = bodyHash(raw.body);
-      const first = this.#dedupe.find(event.id, entry.hash);
-      if (first >= 0) {
-        this.#counters.duplicates++;
-        if (!this.#dedupe.hasBody(first, body)) this.#counters.conflicts++;
-        this.#decide(slot);
-        return;
-      }
-      seen = this.#dedupe.insert(time, raw.streamSequence, body);
+  /** An event that cannot be decoded: a dead letter, or, where its key is known, the beginning of a quarantine. */
+  #reject(raw: RawEvent, slot: number, rejection: Rejection, key: string | undefined): void {
+    // With order `sequence` its number is unknown, so it has no place to wait in: the gap it leaves says the rest.
+    if (key === undefined || this.#options.poison === 'dead-letter' || this.#options.order === 'sequence')
+      this.#bury(raw, slot, rejection, key, undefined);
+    else {
+      const arrival = this.#arrival(raw, slot, -1, placeholder(raw, key), rejection, false);
+      arrival.entry.holds++;
+      this.#keys.due(arrival);
     }
-    const { streamSequence } = raw;
-    const bytes = raw.body.length + ARRIVAL_BYTES;
-    const arrival: Arrival = { event, isClamped, time, raw, entry, slot, seen, streamSequence, bytes };
-    entry.holds++;
-    this.#watermark.observe(time, raw.streamTime);
-    if (this.#options.order === 'none') {
-      this.#due(arrival);
+  }
+
+  /** Sets an event aside that never gets as far as its key. */
+  #bury(raw: RawEvent, slot: number, why: Rejection, key: string | undefined, id: string | undefined): void {
+    if (!this.#decisions.hasLetterRoom()) return;
+    this.#decisions.bury(raw, why, key, id);
+    this.#decisions.decide(slot);
+  }
+
+  #accept(raw: RawEvent, slot: number, event: Event, isClamped: boolean): void {
+    const { order } = this.#options;
+    if (order === 'sequence' && event.sequence === undefined) {
+      const problems = ['the event has no sequence, and the order is by sequence'];
+      this.#bury(raw, slot, { code: 'EVENT_UNNUMBERED', problems }, event.key, event.id);
       return;
     }
+    const entry = this.#state.entry(event.key);
+    const seen = this.#decisions.admit(raw, slot, event, entry);
+    if (seen === undefined) return;
+    const arrival = this.#arrival(raw, slot, seen, event, undefined, isClamped);
+    entry.holds++;
+    this.#watermark.observe(event.time, raw.streamTime);
     // An event at or behind the watermark overtakes nothing: whatever is held is newer.
-    if (time <= this.#watermark.value) this.#due(arrival);
+    if (order !== 'time' || event.time <= this.#watermark.value) this.#keys.due(arrival);
     else this.#buffer.push(arrival);
+    if (order !== 'time') return;
     this.#release();
     this.#bound();
+  }
+
+  #arrival(
+    raw: RawEvent,
+    slot: number,
+    seen: number,
+    event: Event,
+    rejection: Rejection | undefined,
+    isClamped: boolean,
+  ): Arrival {
+    const { streamSequence } = raw;
+    const { time } = event;
+    const bytes = raw.body.length + ARRIVAL_BYTES;
+    return {
+      event,
+      isClamped,
+      time,
+      raw,
+      entry: this.#state.entry(event.key),
+      slot,
+      seen,
+      streamSequence,
+      bytes,
+      rejection,
+    };
+  }
+
+  /** Takes a stored parked event back in; it is below the floor already. */
+  #restoreParked(raw: RawEvent, decoded: Decoded): void {
+    const rejection = decoded.kind === 'rejected' ? decoded.rejection : undefined;
+    const key = decoded.kind === 'rejected' ? decoded.key : decoded.event.key;
+    if (key === undefined) {
+      this.#halting.stop('CORRUPT_CHECKPOINT', `parked event ${raw.streamSequence} has no key`);
+      return;
+    }
+    const event = decoded.kind === 'event' ? decoded.event : placeholder(raw, key);
+    const arrival = this.#arrival(raw, -1, -1, event, rejection, false);
+    arrival.entry.holds++;
+    this.#parking.append(arrival);
   }
 
   #release(): void {
     const watermark = this.#watermark.value;
     for (let due = this.#buffer.shiftUpTo(watermark); due !== undefined; due = this.#buffer.shiftUpTo(watermark))
-      this.#due(due);
+      this.#keys.due(due);
   }
 
   /** Keeps the buffer inside its bounds by releasing the oldest early: order is kept, the settle window is not. */
@@ -405,127 +490,9 @@ export class Actor {
       this.#release();
     }
   }
-
-  #due(arrival: Arrival): void {
-    const { entry } = arrival;
-    if (entry.loaded) {
-      this.#apply(arrival);
-      return;
-    }
-    entry.waiting ??= [];
-    entry.waiting.push(arrival);
-    this.#loading++;
-  }
-
-  #apply(arrival: Arrival): void {
-    if (this.#halt === undefined) this.#judge(arrival);
-    if (this.#halt !== undefined) this.#heldBack = Math.min(this.#heldBack, arrival.time);
-    else if (arrival.isClamped) this.#counters.clamped++;
-  }
-
-  #judge(arrival: Arrival): void {
-    const { entry, raw, slot, event } = arrival;
-    entry.holds--;
-    if (arrival.time < entry.time && this.#options.order === 'time') {
-      this.#counters.late++;
-      if (this.#options.late === 'drop') {
-        this.#decide(slot, arrival.seen, Decision.late);
-        return;
-      }
-      if (this.#options.late === 'dead-letter') {
-        const problems = [`the key has applied an event that is ${entry.time - arrival.time} ms newer`];
-        this.#bury(raw, slot, { code: 'EVENT_LATE', problems }, entry.key, event.id, arrival.seen);
-        return;
-      }
-    }
-    const rejection = this.#fold(arrival);
-    if (rejection !== undefined) {
-      this.#emitted = [];
-      this.#bury(raw, slot, rejection, entry.key, event.id, arrival.seen);
-      return;
-    }
-    if (arrival.time > entry.time) entry.time = arrival.time;
-    entry.id = event.id;
-    entry.streamSequence = raw.streamSequence;
-    entry.applied++;
-    this.#state.markDirty(entry);
-    if (this.#emitted.length > 0) this.#send(raw.streamSequence);
-    this.#counters.applied++;
-    this.#decide(slot, arrival.seen, Decision.applied);
-  }
-
-  /** Runs the handler; the entry's state changes only if everything went well. */
-  #fold(arrival: Arrival): Rejection | undefined {
-    const { entry } = arrival;
-    this.#context.streamSequence = arrival.streamSequence;
-    this.#folding = true;
-    try {
-      const before = entry.applied === 0 ? this.#handler.initial(entry.key) : entry.state;
-      let problem = entry.applied === 0 && before !== undefined ? freezeState(before, 'initial state') : undefined;
-      if (problem === undefined) {
-        const next = this.#handler.apply(before, arrival.event, this.#context);
-        problem = freezeState(next, 'state', before);
-        if (problem === undefined) entry.state = next;
-      }
-      if (problem === undefined) return undefined;
-      return { code: 'STATE_INVALID', problems: [`${this.#handler.name}: ${problem}`] };
-    } catch (error) {
-      return { code: 'HANDLER_THREW', problems: [`${this.#handler.name}: ${describe(error)}`] };
-    } finally {
-      this.#folding = false;
-    }
-  }
-
-  #emit(subject: string, data: unknown): void {
-    // Later it would become an output of whatever event is then applied, under an id that a replay gives to another.
-    if (!this.#folding) throw new TypeError('emit: only while `apply` runs');
-    if (!/^[^\s.*>\u0000-\u001f\u007f]+(?:\.[^\s.*>\u0000-\u001f\u007f]+)*$/.test(subject))
-      throw new TypeError(`emit: ${JSON.stringify(subject)} is not a subject to publish to`);
-    const problem = freezeState(data, 'data');
-    if (problem !== undefined) throw new TypeError(`emit: ${problem}`);
-    this.#emitted.push({ subject, data });
-  }
-
-  #send(streamSequence: number): void {
-    const prefix = `${this.#options.layout.app}.${this.partition}.${streamSequence}`;
-    this.#emitted.forEach(({ subject, data }, index) => {
-      this.#outbox.add({ id: `${prefix}.${index}`, subject, data });
-    });
-    this.#emitted = [];
-  }
-
-  /** Sets an event aside with its reason; if no more fit, the partition stops instead, and nothing is lost. */
-  #bury(raw: RawEvent, slot: number, why: Rejection, key: string | undefined, id: string | undefined, seen = -1): void {
-    if (this.#deadStored >= this.#options.deadLettersMax) {
-      this.#halt = { code: 'DEAD_LETTERS_FULL', problem: `${this.#deadStored} dead letters are stored` };
-      return;
-    }
-    this.#dead.push({
-      sequence: raw.streamSequence,
-      code: why.code,
-      problems: why.problems,
-      key: key ?? null,
-      id: id ?? null,
-      subject: raw.subject,
-      headers: raw.headers ?? null,
-      body: raw.body,
-      encoding: raw.encoding,
-      streamTime: raw.streamTime,
-    });
-    this.#deadStored++;
-    this.#counters.dead[why.code] = (this.#counters.dead[why.code] ?? 0) + 1;
-    this.#decide(slot, seen, Decision.dead);
-  }
-
-  #decide(slot: number, seen = -1, decision: DecisionValue = Decision.skipped): void {
-    this.#decided++;
-    this.#window.decide(slot);
-    if (seen < 0) return;
-    this.#dedupe?.decide(seen, decision);
-    this.#decidedIds.push(seen);
-  }
 }
 
-function describe(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+/** Stands for an event that could not be decoded, so that it can wait in its key's order. */
+function placeholder(raw: RawEvent, key: string): Event {
+  return { id: '', key, time: Math.floor(raw.streamTime), sequence: undefined, type: undefined, data: null };
 }

@@ -9,6 +9,7 @@
 import type { FieldChanges } from '../checkpoint/commit.js';
 import type { KeyHash } from '../dedupe/dedupe-index.js';
 import { keyHashOf } from '../dedupe/dedupe-index.js';
+import type { Quarantine } from './parking.js';
 import { freezeState } from './state-value.js';
 
 /** One resident key. `W` is what waits for its state to be loaded. */
@@ -26,12 +27,22 @@ export interface KeyEntry<W> {
   loaded: boolean;
   dirty: boolean;
   saving: boolean;
+  /** The store has text of this key, or the commit under way brings it there. */
+  isStored: boolean;
   /** Touched since the passivation hand last passed. */
   used: boolean;
   /** Buffered or waiting events that refer to this entry. */
   holds: number;
   /** Due events in order, while the state is being loaded. */
   waiting: W[] | undefined;
+  /** Number in the key's own sequence that is applied next; only with order `sequence`. */
+  next: number;
+  /** Due events that may not be applied yet, in order (see Parking). */
+  parked: W[] | undefined;
+  /** Stream time since which a number is missing before the first parked event, epoch ms. */
+  gapSince: number | undefined;
+  /** Why the key's events wait for an operator. */
+  quarantine: Quarantine | undefined;
   /** Length of the stored text, for the bounds. */
   bytes: number;
 }
@@ -39,18 +50,30 @@ export interface KeyEntry<W> {
 /** What `redis-cli HGET` shows for a key. */
 export interface StateEnvelope {
   readonly state: unknown;
+  /** Epoch ms; −Infinity if no event was applied. */
   readonly time: number;
   readonly id: string;
   readonly sequence: string;
   readonly applied: number;
+  /** Number of the key's own sequence that was decided last, with order `sequence`. */
+  readonly keySequence?: number;
 }
 
 const NEW_KEY_BYTES = 128;
+
+function writeEnvelope(entry: KeyEntry<unknown>, isNumbered: boolean): string {
+  const { state, time, id, streamSequence, applied } = entry;
+  const value = applied === 0 ? 'null' : JSON.stringify(state);
+  const newest = applied === 0 ? 'null' : time;
+  const number = isNumbered ? `,"keySequence":${entry.next - 1}` : '';
+  return `{"state":${value},"time":${newest},"id":${JSON.stringify(id)},"sequence":"${streamSequence}","applied":${applied}${number}}`;
+}
 
 export class KeyedState<W> {
   readonly #entries = new Map<string, KeyEntry<W>>();
   readonly #keysMax: number;
   readonly #bytesMax: number;
+  readonly #firstNumber: number | undefined;
   /** True while every stored key is resident, so that an unknown key is a new one. */
   #complete: boolean;
   #wanted: string[] = [];
@@ -60,7 +83,9 @@ export class KeyedState<W> {
   #bytes = 0;
   #hand: Iterator<KeyEntry<W>> | undefined;
 
-  constructor(complete: boolean, keysMax: number, bytesMax: number) {
+  /** `complete`: no key is stored yet. `firstNumber`: where the numbering of a new key starts, with order `sequence` only. */
+  constructor(complete: boolean, keysMax: number, bytesMax: number, firstNumber?: number) {
+    this.#firstNumber = firstNumber;
     this.#complete = complete;
     this.#keysMax = keysMax;
     this.#bytesMax = bytesMax;
@@ -97,9 +122,14 @@ export class KeyedState<W> {
       loaded: this.#complete,
       dirty: false,
       saving: false,
+      isStored: false,
       used: true,
       holds: 0,
       waiting: undefined,
+      next: this.#firstNumber ?? 0,
+      parked: undefined,
+      gapSince: undefined,
+      quarantine: undefined,
       bytes: NEW_KEY_BYTES,
     };
     this.#entries.set(key, entry);
@@ -129,6 +159,7 @@ export class KeyedState<W> {
     if (entry === undefined || entry.loaded) return undefined;
     entry.loaded = true;
     if (stored === undefined) return undefined;
+    entry.isStored = true;
     const envelope = readEnvelope(stored);
     if (envelope === undefined) return `the state of key ${JSON.stringify(key)} cannot be read`;
     freezeState(envelope.state);
@@ -137,6 +168,7 @@ export class KeyedState<W> {
     entry.id = envelope.id;
     entry.streamSequence = Number(envelope.sequence);
     entry.applied = envelope.applied;
+    if (envelope.keySequence !== undefined) entry.next = envelope.keySequence + 1;
     this.#bytes += stored.length - entry.bytes;
     entry.bytes = stored.length;
     return undefined;
@@ -153,11 +185,12 @@ export class KeyedState<W> {
   encodeDirty(): FieldChanges {
     const set: [string, string][] = [];
     for (const entry of this.#dirty) {
-      const text = writeEnvelope(entry);
+      const text = writeEnvelope(entry, this.#firstNumber !== undefined);
       this.#bytes += text.length - entry.bytes;
       entry.bytes = text.length;
       entry.dirty = false;
       entry.saving = true;
+      entry.isStored = true;
       set.push([entry.key, text]);
     }
     this.#saving = this.#dirty;
@@ -190,7 +223,7 @@ export class KeyedState<W> {
       if (entry.dirty || entry.saving || entry.holds > 0 || !entry.loaded) continue;
       this.#entries.delete(entry.key);
       this.#bytes -= entry.bytes;
-      if (entry.applied > 0) this.#complete = false;
+      if (entry.isStored) this.#complete = false;
     }
   }
 }
@@ -204,15 +237,17 @@ export function readEnvelope(text: string): StateEnvelope | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { state, time, id, sequence, applied } = value as Record<string, unknown>;
-  if (typeof time !== 'number' || typeof id !== 'string') return undefined;
-  if (typeof sequence !== 'string' || !/^\d{1,16}$/.test(sequence)) return undefined;
-  // What was never applied is not stored; with 0 the state would be taken for a new one and start again.
-  if (state === undefined || typeof applied !== 'number' || !Number.isSafeInteger(applied) || applied < 1)
-    return undefined;
-  return { state, time, id, sequence, applied };
+  const { state, time, id, sequence, applied, keySequence } = value as Record<string, unknown>;
+  if (typeof id !== 'string' || typeof sequence !== 'string' || !/^\d{1,16}$/.test(sequence)) return undefined;
+  if (state === undefined || !isCount(applied)) return undefined;
+  if (keySequence !== undefined && !isCount(keySequence)) return undefined;
+  // What was never applied is stored only for its numbering; otherwise the state would start again as a new one.
+  if (applied === 0 && keySequence === undefined) return undefined;
+  if (applied === 0 ? time !== null : typeof time !== 'number') return undefined;
+  const envelope = { state, time: (time as number | null) ?? Number.NEGATIVE_INFINITY, id, sequence, applied };
+  return keySequence === undefined ? envelope : { ...envelope, keySequence };
 }
 
-function writeEnvelope(entry: KeyEntry<unknown>): string {
-  return `{"state":${JSON.stringify(entry.state)},"time":${entry.time},"id":${JSON.stringify(entry.id)},"sequence":"${entry.streamSequence}","applied":${entry.applied}}`;
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

@@ -24,6 +24,8 @@ export interface Commit {
   readonly dedupeDrop: readonly number[];
   /** Dead letters: field is the stream sequence, value the JSON of a `DeadLetter`. */
   readonly dead: FieldChanges;
+  /** Parked events and quarantines: see core/actor/parking.ts. */
+  readonly parked: FieldChanges;
   /** Outputs not yet known to be published: field is the output id, value the JSON of an `Output`. */
   readonly outbox: FieldChanges;
 }

@@ -28,12 +28,14 @@ export interface Counters {
   late: number;
   /** Events whose time was clamped because it was too far ahead. */
   clamped: number;
+  /** Numbers of keys' own sequences that were given up waiting for. */
+  skipped: number;
   /** Dead letters by reason. */
   dead: Partial<Record<RejectCode, number>>;
 }
 
 export function emptyCounters(): Counters {
-  return { applied: 0, duplicates: 0, conflicts: 0, late: 0, clamped: 0, dead: {} };
+  return { applied: 0, duplicates: 0, conflicts: 0, late: 0, clamped: 0, skipped: 0, dead: {} };
 }
 
 /** The layout that stored data depends on; a mismatch refuses to start. */
@@ -172,9 +174,16 @@ function anchorOf(value: unknown): Anchor | undefined {
 
 function countersOf(value: unknown): Counters | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { applied, duplicates, conflicts, late, clamped, dead } = value as Record<string, unknown>;
-  if (!isCount(applied) || !isCount(duplicates) || !isCount(conflicts) || !isCount(late) || !isCount(clamped))
+  const { applied, duplicates, conflicts, late, clamped, skipped, dead } = value as Record<string, unknown>;
+  if (
+    !isCount(applied) ||
+    !isCount(duplicates) ||
+    !isCount(conflicts) ||
+    !isCount(late) ||
+    !isCount(clamped) ||
+    !isCount(skipped)
+  )
     return undefined;
   if (typeof dead !== 'object' || dead === null || !Object.values(dead).every(isCount)) return undefined;
-  return { applied, duplicates, conflicts, late, clamped, dead: { ...dead } };
+  return { applied, duplicates, conflicts, late, clamped, skipped, dead: { ...dead } };
 }

@@ -18,7 +18,7 @@
 import { mix32, murmur128, murmurWords } from '../key/hash.js';
 
 /** What was decided about an event. The numbers are stored: never reuse one. */
-export const Decision = { waiting: 0, applied: 1, late: 2, dead: 3, skipped: 4 } as const;
+export const Decision = { waiting: 0, applied: 1, late: 2, dead: 3, skipped: 4, parked: 5 } as const;
 export type Decision = (typeof Decision)[keyof typeof Decision];
 
 /** What the index knows about one id. */

@@ -7,6 +7,7 @@ export type RejectCode =
   | 'EVENT_KEY_INVALID'
   | 'EVENT_TIME_AHEAD'
   | 'EVENT_LATE'
+  | 'EVENT_UNNUMBERED'
   | 'HANDLER_THREW'
   | 'STATE_INVALID';
 

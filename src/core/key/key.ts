@@ -33,7 +33,8 @@ export function problemOfName(text: string): string | undefined {
     }
   }
   if (bytes > KEY_BYTES_MAX) return `is longer than ${KEY_BYTES_MAX} bytes`;
-  if (isSpace(text.charCodeAt(0)) || isSpace(text.charCodeAt(text.length - 1))) return 'begins or ends with white space';
+  if (isSpace(text.charCodeAt(0)) || isSpace(text.charCodeAt(text.length - 1)))
+    return 'begins or ends with white space';
   return undefined;
 }
 

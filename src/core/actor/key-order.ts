@@ -1,0 +1,357 @@
+/**
+ * The order inside each key: due events are applied one after the other, or wait where they may not be applied yet.
+ *
+ * Owns what waits for its state, what is parked, and the handler. Does not own when an event comes due.
+ *
+ *   due → (state here?) waiting → (may be applied?) parked → applied | late | refused (dead letter, quarantine)
+ *
+ * Invariants
+ * K1. A key's due events are decided in the order they came due, or, with order `sequence`, by their numbers without
+ *     a break; also while its state is loaded, and through a quarantine.
+ * K2. Late means: older than the newest event applied to the same key. Never: behind the partition's watermark.
+ * K3. Nothing is decided after a halt.
+ */
+import { Decision } from '../dedupe/dedupe-index.js';
+import type { Decoded } from '../event/decode.js';
+import type { Event, RawEvent } from '../event/event.js';
+import type { Rejection } from '../event/reject.js';
+import type { Arrival } from './arrival.js';
+import type { Decisions } from './decisions.js';
+import type { Folding } from './folding.js';
+import type { Halting } from './halting.js';
+import type { KeyEntry, KeyedState } from './keyed-state.js';
+import type { Outbox } from './outbox.js';
+import type { Parking, Quarantine } from './parking.js';
+
+export interface KeyOrderOptions {
+  readonly order: 'none' | 'time' | 'sequence';
+  readonly late: 'drop' | 'apply' | 'dead-letter';
+  /** Order `sequence`: how long a missing number is waited for, stream time. */
+  readonly gapMs: number;
+  readonly gap: 'skip' | 'quarantine' | 'halt';
+  /** What becomes of an event that its handler refuses. */
+  readonly poison: 'dead-letter' | 'quarantine';
+  /** Events that wait for an operator or for a missing number. */
+  readonly parkedMax: number;
+}
+
+/** What an operator does about a quarantined key. */
+export type QuarantineAction =
+  /** Try the event again, and then what follows. */
+  | { readonly kind: 'release' }
+  /** Make the event a dead letter, or give up the missing numbers, and go on with what follows. */
+  | { readonly kind: 'skip' }
+  /** Put another body in the event's place, and try that. */
+  | { readonly kind: 'edit'; readonly raw: RawEvent; readonly decoded: Decoded };
+
+/** What became of it. */
+export type OperationOutcome = 'done' | 'quarantined' | 'loading' | 'not-found';
+
+type Entry = KeyEntry<Arrival>;
+
+export interface KeyOrderParts {
+  readonly state: KeyedState<Arrival>;
+  readonly decisions: Decisions;
+  readonly parking: Parking;
+  readonly folding: Folding;
+  readonly outbox: Outbox;
+  readonly halting: Halting;
+}
+
+export class KeyOrder {
+  readonly #options: KeyOrderOptions;
+  readonly #parts: KeyOrderParts;
+  /** Due events that wait for their key's state. */
+  #loading = 0;
+  /** Newest stream time that was passed, epoch ms. */
+  #streamTime = Number.NEGATIVE_INFINITY;
+
+  constructor(options: KeyOrderOptions, parts: KeyOrderParts) {
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  /** Due events that wait for their key's state. */
+  get loading(): number {
+    return this.#loading;
+  }
+
+  /** An event comes due. */
+  due(arrival: Arrival): void {
+    const { entry } = arrival;
+    if (entry.loaded) {
+      this.#apply(arrival);
+      return;
+    }
+    entry.waiting ??= [];
+    entry.waiting.push(arrival);
+    this.#loading++;
+  }
+
+  /** The state of a key is here. */
+  loaded(entry: Entry): void {
+    this.#goOn(entry); // what an earlier incarnation had parked comes first
+    const waiting = entry.waiting;
+    if (waiting === undefined) return;
+    entry.waiting = undefined;
+    this.#loading -= waiting.length;
+    for (const arrival of waiting) this.#apply(arrival);
+  }
+
+  /** The stream has reached this time, epoch ms: numbers that are missing too long are given up. */
+  passed(streamTime: number): void {
+    if (streamTime > this.#streamTime) this.#streamTime = streamTime;
+    const { parking } = this.#parts;
+    if (!parking.hasGaps) return;
+    for (const entry of parking.expired(streamTime - this.#options.gapMs)) this.#giveUp(entry);
+  }
+
+  /** Puts the restored parked events of a key into the order in which they will be applied. */
+  sortRestored(entry: Entry): void {
+    const { order } = this.#options;
+    const cause = entry.quarantine?.sequence;
+    const place = (arrival: Arrival): number => {
+      if (order === 'sequence') return arrival.event.sequence ?? 0;
+      if (arrival.streamSequence === cause) return Number.NEGATIVE_INFINITY;
+      return order === 'time' ? arrival.time : 0;
+    };
+    entry.parked?.sort((a, b) => place(a) - place(b) || a.streamSequence - b.streamSequence);
+  }
+
+  /** Does what an operator decided about a quarantined key, and goes on with what was parked behind. */
+  operate(key: string, action: QuarantineAction): OperationOutcome {
+    const { state, parking, decisions, halting } = this.#parts;
+    const entry = state.resident(key);
+    const quarantine = entry?.quarantine;
+    if (entry === undefined || quarantine === undefined || halting.isHalted) return 'not-found';
+    if (!entry.loaded) return 'loading';
+    parking.release(entry);
+    decisions.touch();
+    const head = entry.parked?.[0];
+    if (head !== undefined && action.kind === 'skip') this.#skipHead(entry, head, quarantine);
+    if (head !== undefined && action.kind === 'edit') this.#editHead(head, action);
+    this.#goOn(entry);
+    return entry.quarantine === undefined ? 'done' : 'quarantined';
+  }
+
+  /** Applies a dead letter that an operator sends again, now and whatever its place was; the letter is then gone. */
+  replay(raw: RawEvent, event: Event): OperationOutcome | Rejection {
+    const { state, decisions, folding } = this.#parts;
+    const entry = state.entry(event.key);
+    if (!entry.loaded) return 'loading';
+    if (entry.quarantine !== undefined) return 'quarantined';
+    const { streamSequence } = raw;
+    const { time } = event;
+    const unplaced = { slot: -1, seen: -1, bytes: 0, isClamped: false, rejection: undefined };
+    const arrival: Arrival = { event, time, raw, entry, streamSequence, ...unplaced };
+    const refused = folding.apply(arrival);
+    if (refused !== undefined) return refused;
+    this.#applied(arrival);
+    decisions.redecide(event, entry, Decision.applied);
+    decisions.discard(streamSequence);
+    return 'done';
+  }
+
+  /** A due event whose key's state is here: decided now, or parked behind what is parked. */
+  #apply(arrival: Arrival): void {
+    const { parking, halting } = this.#parts;
+    if (halting.isHalted) halting.leave(arrival.time);
+    else if (this.#options.order === 'sequence') this.#applyInSequence(arrival, arrival.event.sequence!);
+    else if (arrival.entry.quarantine === undefined) this.#judge(arrival);
+    else if (this.#hasRoom(arrival)) parking.append(arrival);
+  }
+
+  #applyInSequence(arrival: Arrival, number: number): void {
+    const { entry } = arrival;
+    const { parking } = this.#parts;
+    if (number < entry.next) {
+      this.#repeated(arrival);
+      return;
+    }
+    if (number === entry.next && entry.quarantine === undefined) {
+      this.#judge(arrival);
+      this.#goOn(entry);
+      return;
+    }
+    if (!this.#hasRoom(arrival)) return;
+    if (!parking.insert(arrival, number)) this.#repeated(arrival);
+    else if (entry.quarantine === undefined && entry.gapSince === undefined) parking.gap(entry, arrival.raw.streamTime);
+  }
+
+  /** A number that was decided, or waits already: a duplicate for ever, whatever its id. */
+  #repeated(arrival: Arrival): void {
+    const { decisions } = this.#parts;
+    arrival.entry.holds--;
+    decisions.counters.duplicates++;
+    const detail = `number ${arrival.event.sequence} of its key was there before`;
+    decisions.note(arrival.event, arrival.streamSequence, 'duplicate', detail);
+    this.#finish(arrival, Decision.skipped);
+  }
+
+  /** Decides what is parked and may be decided now. */
+  #goOn(entry: Entry): void {
+    const { parking, halting } = this.#parts;
+    const bySequence = this.#options.order === 'sequence';
+    while (entry.parked !== undefined && entry.quarantine === undefined && !halting.isHalted) {
+      const first = entry.parked[0]!;
+      const number = bySequence ? first.event.sequence! : entry.next;
+      if (number > entry.next) {
+        parking.gap(entry, Math.max(this.#streamTime, first.raw.streamTime));
+        return;
+      }
+      parking.shift(entry);
+      if (number < entry.next) this.#repeated(first);
+      else this.#judge(first);
+    }
+    if (entry.gapSince !== undefined) parking.gap(entry, undefined);
+  }
+
+  /** A missing number has not come in time. */
+  #giveUp(entry: Entry): void {
+    const { halting } = this.#parts;
+    const first = entry.parked?.[0];
+    if (first === undefined || halting.isHalted) return;
+    const found = first.event.sequence!;
+    const missing = found - 1 === entry.next ? `${entry.next}` : `${entry.next} to ${found - 1}`;
+    const problem = `key ${JSON.stringify(entry.key)}: ${missing} did not come within ${this.#options.gapMs} ms of ${found}`;
+    switch (this.#options.gap) {
+      case 'skip':
+        this.#skipNumbers(entry, found);
+        this.#goOn(entry);
+        return;
+      case 'quarantine':
+        this.#quarantine(first, { code: 'SEQUENCE_GAP', problems: [problem] });
+        return;
+      case 'halt':
+        halting.stop('SEQUENCE_GAP', problem);
+        return;
+    }
+  }
+
+  /** Decides a due event: late, refused, or applied. */
+  #judge(arrival: Arrival): void {
+    const { entry } = arrival;
+    const { decisions, folding } = this.#parts;
+    const isLate = arrival.time < entry.time && this.#options.order === 'time' && arrival.rejection === undefined;
+    if (isLate && this.#options.late !== 'apply') {
+      this.#setLateAside(arrival);
+      return;
+    }
+    const rejection = arrival.rejection ?? folding.apply(arrival);
+    if (rejection !== undefined) {
+      if (this.#options.poison === 'quarantine') this.#park(arrival, rejection);
+      else if (this.#bury(arrival, rejection) && isLate) decisions.counters.late++;
+      return;
+    }
+    this.#leave(arrival);
+    this.#applied(arrival);
+    if (isLate) decisions.counters.late++;
+    this.#finish(arrival, Decision.applied);
+  }
+
+  /** The handler has applied the event. */
+  #applied({ entry, event, raw, time }: Arrival): void {
+    const { state, decisions, folding, outbox } = this.#parts;
+    if (time > entry.time) entry.time = time;
+    entry.id = event.id;
+    entry.streamSequence = raw.streamSequence;
+    entry.applied++;
+    state.markDirty(entry);
+    folding.outputs(raw.streamSequence, (output) => outbox.add(output));
+    decisions.counters.applied++;
+  }
+
+  #setLateAside(arrival: Arrival): void {
+    const { entry, event } = arrival;
+    const { decisions } = this.#parts;
+    const detail = `older by ${entry.time - arrival.time} ms than what its key has applied, last event ${entry.id}`;
+    if (this.#options.late === 'dead-letter') {
+      if (this.#bury(arrival, { code: 'EVENT_LATE', problems: [detail] })) decisions.counters.late++;
+      return;
+    }
+    decisions.counters.late++;
+    decisions.note(event, arrival.streamSequence, 'late', detail);
+    this.#leave(arrival);
+    this.#finish(arrival, Decision.late);
+  }
+
+  /** Makes the event a dead letter. False if none fits any more: then the partition has stopped. */
+  #bury(arrival: Arrival, rejection: Rejection): boolean {
+    const { entry, raw, event } = arrival;
+    const { state, decisions, halting } = this.#parts;
+    if (!decisions.hasLetterRoom()) {
+      halting.leave(arrival.time);
+      return false;
+    }
+    this.#leave(arrival);
+    decisions.bury(raw, rejection, entry.key, arrival.rejection === undefined ? event.id : undefined);
+    this.#finish(arrival, Decision.dead);
+    if (this.#options.order === 'sequence') state.markDirty(entry); // its number is used up
+    return true;
+  }
+
+  /** The event begins a quarantine: it waits at the head of its key's events. */
+  #park(arrival: Arrival, rejection: Rejection): void {
+    const { parking, decisions } = this.#parts;
+    if (!this.#hasRoom(arrival)) return;
+    parking.prepend(arrival);
+    this.#quarantine(arrival, rejection);
+    const detail = `quarantined: ${rejection.problems.join('; ')}`;
+    decisions.note(arrival.event, arrival.streamSequence, 'parked', detail);
+  }
+
+  #quarantine(arrival: Arrival, { code, problems }: Pick<Quarantine, 'code' | 'problems'>): void {
+    const { entry, streamSequence } = arrival;
+    this.#parts.parking.quarantine(entry, { code, problems, sequence: streamSequence, since: this.#streamTime });
+  }
+
+  #skipHead(entry: Entry, head: Arrival, quarantine: Quarantine): void {
+    if (quarantine.code === 'SEQUENCE_GAP') {
+      this.#skipNumbers(entry, head.event.sequence!);
+      return;
+    }
+    this.#parts.parking.shift(entry);
+    const code = quarantine.code as Rejection['code'];
+    if (!this.#bury(head, { code, problems: quarantine.problems })) this.#parts.parking.prepend(head);
+  }
+
+  #skipNumbers(entry: Entry, next: number): void {
+    const { state, decisions } = this.#parts;
+    decisions.counters.skipped += next - entry.next;
+    entry.next = next;
+    state.markDirty(entry);
+  }
+
+  #editHead(head: Arrival, { raw, decoded }: Extract<QuarantineAction, { kind: 'edit' }>): void {
+    const { parking } = this.#parts;
+    if (decoded.kind === 'rejected') {
+      parking.replace({ ...head, raw, rejection: decoded.rejection });
+      return;
+    }
+    // Its place among the others stays what it was: only the content is new.
+    const { id, type, data } = decoded.event;
+    const event = { ...head.event, id: head.event.id === '' ? id : head.event.id, type, data };
+    parking.replace({ ...head, raw, event, rejection: undefined });
+  }
+
+  /** The event is about to be decided: it holds its key no longer, and its number is used up. */
+  #leave(arrival: Arrival): void {
+    arrival.entry.holds--;
+    if (arrival.isClamped) this.#parts.decisions.counters.clamped++;
+    if (this.#options.order === 'sequence') arrival.entry.next = arrival.event.sequence! + 1;
+  }
+
+  #finish(arrival: Arrival, decision: Decision): void {
+    this.#parts.parking.forget(arrival);
+    this.#parts.decisions.finish(arrival, decision);
+  }
+
+  /** Whether one more event may be parked. If not, the partition stops, and the event stays undecided. */
+  #hasRoom(arrival: Arrival): boolean {
+    const { parking, halting } = this.#parts;
+    if (parking.size < this.#options.parkedMax) return true;
+    halting.stop('PARKED_FULL', `${parking.size} events are parked`);
+    halting.leave(arrival.time);
+    return false;
+  }
+}

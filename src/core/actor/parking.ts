@@ -1,0 +1,208 @@
+/**
+ * Events of one partition that are due but may not be applied: their key is quarantined, or an event before them
+ * in the key's own numbering has not come. They wait in order, per key.
+ *
+ * An event that waits long is stored with the checkpoint, body and all, so that the floor can move past it; until
+ * then it is simply undecided and is read again after a crash.
+ *
+ * Invariants
+ * Q1. The parked events of a key are in the order in which they will be applied.
+ * Q2. An event is either undecided in the position or stored here, never neither: it is marked decided by the same
+ *     cut that stores it, and the stored copy goes with the cut that decides it.
+ * Q3. A quarantine and its reason are stored with the first cut after it began.
+ */
+import type { FieldChanges } from '../checkpoint/commit.js';
+import type { Arrival } from './arrival.js';
+import type { KeyEntry } from './keyed-state.js';
+
+/** Why the events of a key wait for an operator. */
+export interface Quarantine {
+  readonly code: string;
+  readonly problems: readonly string[];
+  /** Stream sequence of the event that caused it. */
+  readonly sequence: number;
+  /** Stream time at which it began, epoch ms. */
+  readonly since: number;
+}
+
+type Entry = KeyEntry<Arrival>;
+
+/** Field of a quarantine in the stored hash; events have their stream sequence. */
+const KEY_PREFIX = 'key:';
+
+export class Parking {
+  readonly #storeAfterMs: number;
+  /** Keys that have parked events. */
+  readonly #entries = new Set<Entry>();
+  /** Gaps by the stream time at which they began, oldest first; outdated ones are passed over. */
+  #gaps: { entry: Entry; since: number }[] = [];
+  #set = new Map<string, string>();
+  #remove = new Set<string>();
+  #size = 0;
+
+  /** `storeAfterMs`: how long an event waits in memory only, stream time. */
+  constructor(storeAfterMs: number) {
+    this.#storeAfterMs = storeAfterMs;
+  }
+
+  /** Parked events. */
+  get size(): number {
+    return this.#size;
+  }
+
+  get isDirty(): boolean {
+    return this.#set.size > 0 || this.#remove.size > 0;
+  }
+
+  /** Keys whose events are parked, with their quarantine if it is one. */
+  keys(): Iterable<Entry> {
+    return this.#entries;
+  }
+
+  /** Parks behind what is parked already. */
+  append(arrival: Arrival): void {
+    this.#parkedOf(arrival.entry).push(arrival);
+    this.#size++;
+  }
+
+  /** Parks before everything else: the event that caused a quarantine. */
+  prepend(arrival: Arrival): void {
+    this.#parkedOf(arrival.entry).unshift(arrival);
+    this.#size++;
+  }
+
+  /** Parks by the key's own numbering. False if an event with this number is parked already. */
+  insert(arrival: Arrival, number: number): boolean {
+    const parked = this.#parkedOf(arrival.entry);
+    let at = parked.length;
+    while (at > 0 && parked[at - 1]!.event.sequence! > number) at--;
+    if (at > 0 && parked[at - 1]!.event.sequence === number) return false;
+    parked.splice(at, 0, arrival);
+    this.#size++;
+    return true;
+  }
+
+  /** Removes and returns the first parked event of a key. */
+  shift(entry: Entry): Arrival | undefined {
+    const arrival = entry.parked?.shift();
+    if (arrival === undefined) return undefined;
+    this.#size--;
+    if (entry.parked!.length === 0) {
+      entry.parked = undefined;
+      this.#entries.delete(entry);
+    }
+    return arrival;
+  }
+
+  /** The stored copy of an event goes with the next cut. */
+  forget(arrival: Arrival): void {
+    if (arrival.slot >= 0) return;
+    this.#drop(String(arrival.streamSequence));
+  }
+
+  /** Puts an edited event in the place of the first one. */
+  replace(arrival: Arrival): void {
+    this.#parkedOf(arrival.entry)[0] = arrival;
+    if (arrival.slot < 0) this.#set.set(String(arrival.streamSequence), storedText(arrival));
+  }
+
+  quarantine(entry: Entry, quarantine: Quarantine): void {
+    entry.quarantine = quarantine;
+    entry.gapSince = undefined;
+    const field = KEY_PREFIX + entry.key;
+    this.#remove.delete(field);
+    this.#set.set(field, JSON.stringify(quarantine));
+  }
+
+  release(entry: Entry): void {
+    entry.quarantine = undefined;
+    this.#drop(KEY_PREFIX + entry.key);
+  }
+
+  /** A gap of the key's numbering begins, or ends with `since` undefined. */
+  gap(entry: Entry, since: number | undefined): void {
+    entry.gapSince = since;
+    if (since !== undefined) this.#gaps.push({ entry, since });
+  }
+
+  /** Keys whose gap began at or before this stream time and is still open. Each is given once. */
+  expired(streamTime: number): Entry[] {
+    const expired: Entry[] = [];
+    while (this.#gaps.length > 0 && this.#gaps[0]!.since <= streamTime) {
+      const { entry, since } = this.#gaps.shift()!;
+      if (entry.gapSince === since && entry.loaded) expired.push(entry);
+    }
+    return expired;
+  }
+
+  get hasGaps(): boolean {
+    return this.#gaps.length > 0;
+  }
+
+  /**
+   * What changed of the stored events, with those that have waited long enough by `streamTime` added. `store` gets
+   * each event that is stored now, while it still has its slot.
+   */
+  changes(streamTime: number, store: (arrival: Arrival) => void): FieldChanges {
+    for (const entry of this.#entries) {
+      for (const arrival of entry.parked ?? []) {
+        if (arrival.slot < 0) continue;
+        if (entry.quarantine === undefined && streamTime - arrival.raw.streamTime < this.#storeAfterMs) continue;
+        this.#set.set(String(arrival.streamSequence), storedText(arrival));
+        store(arrival);
+        arrival.slot = -1;
+        arrival.seen = -1;
+      }
+    }
+    const changes = { set: [...this.#set], remove: [...this.#remove] };
+    this.#set = new Map();
+    this.#remove = new Set();
+    return changes;
+  }
+
+  #parkedOf(entry: Entry): Arrival[] {
+    entry.parked ??= [];
+    this.#entries.add(entry);
+    return entry.parked;
+  }
+
+  #drop(field: string): void {
+    // Setting and removing inside one cut cancel out only if the field was never stored; removing always is right.
+    this.#set.delete(field);
+    this.#remove.add(field);
+  }
+}
+
+/** A parked event as stored: what is needed to decode it again. */
+export interface StoredParked {
+  readonly subject: string;
+  readonly headers: string | null;
+  readonly body: string;
+  readonly encoding: 'utf8' | 'base64';
+  readonly streamTime: number;
+}
+
+function storedText({ raw }: Arrival): string {
+  const { subject, headers, body, encoding, streamTime } = raw;
+  const stored: StoredParked = { subject, headers: headers ?? null, body, encoding, streamTime };
+  return JSON.stringify(stored);
+}
+
+/** What the fields of the stored hash mean: quarantines by key, events by stream sequence. Undefined if unreadable. */
+export function readParked(
+  fields: readonly (readonly [field: string, value: string])[],
+): { quarantines: Map<string, Quarantine>; events: Map<number, StoredParked> } | undefined {
+  const quarantines = new Map<string, Quarantine>();
+  const events = new Map<number, StoredParked>();
+  try {
+    for (const [field, value] of fields) {
+      if (field.startsWith(KEY_PREFIX))
+        quarantines.set(field.slice(KEY_PREFIX.length), JSON.parse(value) as Quarantine);
+      else if (/^[1-9]\d{0,15}$/.test(field)) events.set(Number(field), JSON.parse(value) as StoredParked);
+      else return undefined;
+    }
+  } catch {
+    return undefined;
+  }
+  return { quarantines, events };
+}
