@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['dist/test/**/*.test.js'],
     exclude: [],
-    reporters: process.env.CI ? ['default', 'json'] : ['default', 'json'],
+    reporters: ['default', 'json'],
     outputFile: { json: '.millrace/test-report.json' },
     pool: 'forks',
     fileParallelism: true,

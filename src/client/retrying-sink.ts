@@ -3,7 +3,7 @@
  *
  * Invariants
  * T1. Only what may pass is tried again: errors of category `transient`, and for a short time a missing stream, which
- *     is what a stream without a leader looks like.
+ *     may be about to be made.
  * T2. No attempt begins after the deadline.
  */
 import { codeOf, MillraceError, messageOf } from '../errors.js';

@@ -109,7 +109,7 @@ function hostSetup(options: Options, slot: number): HostSetup {
 }
 
 /** What the options say to a host. */
-export function hostOptions(options: Options, slot: number): HostOptions {
+function hostOptions(options: Options, slot: number): HostOptions {
   const { app, partitions, order, dedupe, limits, event, checkpoint } = options;
   return {
     slot,

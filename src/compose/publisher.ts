@@ -36,7 +36,7 @@ const CONNECT_MS = 10_000;
 const DEADLINE_MS = 30_000;
 /** One attempt; a lost connection ends it sooner. */
 const ATTEMPT_MS = 5_000;
-/** An election of a stream's leader takes about so long at the most. */
+/** A stream that is missing may be about to be made, by a program that starts at the same time. */
 const MISSING_MS = 3_000;
 
 /**

@@ -55,7 +55,7 @@ export async function openServices(
 const WAIT_MS = 2_000;
 
 /** Waits until Redis answers; the last error is thrown when `signal` aborts. */
-export async function redisReady(redis: Redis, log: LogLine, signal?: AbortSignal): Promise<void> {
+async function redisReady(redis: Redis, log: LogLine, signal?: AbortSignal): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
       await untilRedisReady(redis, WAIT_MS);

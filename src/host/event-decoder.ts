@@ -112,7 +112,7 @@ export class EventDecoder {
 }
 
 /** The `index`th token of a subject, from 1; '' if there is none. */
-export function tokenAt(subject: string, index: number): string {
+function tokenAt(subject: string, index: number): string {
   let from = 0;
   for (let i = 1; i < index; i++) {
     const dot = subject.indexOf('.', from);

@@ -108,7 +108,7 @@ export class AptSession {
 }
 
 /** Names of libraries in the output of `apt-cache depends`; lines of providers and virtual packages are passed over. */
-export function libraryNames(depends: string): string[] {
+function libraryNames(depends: string): string[] {
   const matches = depends.matchAll(/^ [ |](?:Pre)?Depends: ((?:lib|lua)[a-z0-9+.-]*)(?::\w+)?$/gm);
   return [...new Set([...matches].map((match) => match[1]!))];
 }

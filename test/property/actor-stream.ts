@@ -75,10 +75,19 @@ const format = formatOf();
 export function streamEvent(
   sequence: number,
   streamTime: number,
-  of: { key?: string; id?: string; time?: number; deed?: Deed; own?: boolean; note?: string; body?: string },
+  of: {
+    key?: string;
+    id?: string;
+    time?: number;
+    number?: number;
+    deed?: Deed;
+    own?: boolean;
+    note?: string;
+    body?: string;
+  },
 ): StreamEvent {
-  const { key = 'a', id = `e${sequence}`, time = streamTime, deed = 'add', own = true, note, body } = of;
-  const json = { id, time, data: { deed, ...(note === undefined ? {} : { note }) } };
+  const { key = 'a', id = `e${sequence}`, time = streamTime, number, deed = 'add', own = true, note, body } = of;
+  const json = { id, time, sequence: number, data: { deed, note } };
   const raw = rawEvent({ key, streamSequence: sequence, streamTime, ...(body === undefined ? { json } : { body }) });
   return { own, raw, decoded: decodeEvent(raw, format, true) };
 }

@@ -6,45 +6,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ActorOptions } from '../../src/core/actor/actor.js';
 import { outcomeOf } from './actor-oracle.js';
+import { drive, schedules } from './actor-schedule.js';
 import type { StreamEvent } from './actor-stream.js';
 import { baseOptions, streams } from './actor-stream.js';
-import { PARTITION, World } from './actor-world.js';
+import { PARTITION } from './actor-world.js';
 import { runs } from './runs.js';
-
-interface Faults {
-  /** Loads are answered at once, or when the schedule says so. */
-  readonly loads: 'at once' | 'late';
-  readonly crashes: boolean;
-  /** Whether the store may fall back with a crash. */
-  readonly rollbacks?: boolean;
-}
-
-/** Drives a world through the stream: one number of the schedule decides what happens around each event. */
-function run(
-  stream: readonly StreamEvent[],
-  options: ActorOptions,
-  schedule: readonly number[],
-  faults: Faults,
-): World {
-  const world = new World(stream, options);
-  let tick = 0;
-  while (!world.atEnd && tick < stream.length * 8) {
-    const act = schedule[tick++ % schedule.length]!;
-    world.deliver();
-    if (faults.loads === 'at once') world.answerAll();
-    else for (let i = act % 3; i > 0 && world.wanted.length > 0; i--) world.answer(act);
-    const chance = Math.floor(act / 3);
-    if (chance % 5 === 0) world.prepare();
-    if (chance % 7 === 0) world.confirm(act % 2 === 0);
-    if (faults.crashes && chance % 11 === 10) {
-      const back = faults.rollbacks !== false && chance % 4 === 3 ? 1 + (act % 3) : 0;
-      world.crash(act % 2 === 0, back);
-    }
-  }
-  return world;
-}
-
-const schedules = fc.array(fc.nat(999), { minLength: 7, maxLength: 97, size: 'max' });
 
 /** Logs in the order of (time, sequence), as the settle window promises when nothing is late. */
 function isOrdered(log: readonly number[], stream: readonly StreamEvent[]): boolean {
@@ -60,13 +26,13 @@ function isOrdered(log: readonly number[], stream: readonly StreamEvent[]): bool
 }
 
 describe('Actor, order time', () => {
-  it('A1 A2 A3 A5: disorder inside the settle window: loads, crashes and rollbacks change nothing', () => {
+  it('A1 A2 A3, KeyOrder K1: disorder inside the settle window: loads, crashes and rollbacks change nothing', () => {
     const disorder = { behindMs: baseOptions.settleMs, aheadMs: 0, gapMs: 40 };
     const bounds = fc.record({ residentKeysMax: fc.constantFrom(0, 1, 2, 100) });
     fc.assert(
       fc.property(streams(disorder, 80), schedules, bounds, (stream, schedule, bound) => {
         const options = { ...baseOptions, ...bound };
-        const world = run(stream, options, schedule, { loads: 'late', crashes: true });
+        const world = drive(stream, options, schedule, { loads: 'late', crashes: true });
         const outcome = world.finish();
         expect(outcome).toEqual(outcomeOf(stream, options, PARTITION));
         expect(outcome.counters.late).toBe(0);
@@ -76,7 +42,7 @@ describe('Actor, order time', () => {
     );
   });
 
-  it('A4 W2 D1: late, future and repeated events, idle and forced release, a short horizon: a replay decides the same', () => {
+  it('W2 D1, KeyOrder K2: late, future and repeated events, idle and forced release, a short horizon: a replay decides the same', () => {
     const disorder = { behindMs: 90, aheadMs: 60, gapMs: 120 };
     const choices: fc.Arbitrary<Partial<ActorOptions>> = fc.record({
       late: fc.constantFrom('drop', 'apply', 'dead-letter'),
@@ -92,14 +58,14 @@ describe('Actor, order time', () => {
     fc.assert(
       fc.property(streams(disorder, 80), schedules, choices, (stream, schedule, choice) => {
         const options = { ...baseOptions, ...choice };
-        const world = run(stream, options, schedule, { loads: 'at once', crashes: true });
+        const world = drive(stream, options, schedule, { loads: 'at once', crashes: true });
         expect(world.finish()).toEqual(outcomeOf(stream, options, PARTITION));
       }),
       runs(600),
     );
   });
 
-  it('A1 A3 A4 A5: everything at once: whatever a crash between loads makes of a late event, none is lost, doubled or moved', () => {
+  it('A1 A3, KeyOrder K1 K2: everything at once: whatever a crash between loads makes of a late event, none is lost, doubled or moved', () => {
     const disorder = { behindMs: 90, aheadMs: 60, gapMs: 120 };
     const choices = fc.record({
       idleMs: fc.constantFrom(30, 1e9),
@@ -109,7 +75,11 @@ describe('Actor, order time', () => {
     fc.assert(
       fc.property(streams(disorder, 80), schedules, choices, (stream, schedule, choice) => {
         const options = { ...baseOptions, ...choice };
-        const { states } = run(stream, options, schedule, { loads: 'late', crashes: true, rollbacks: false }).finish();
+        const { states } = drive(stream, options, schedule, {
+          loads: 'late',
+          crashes: true,
+          rollbacks: false,
+        }).finish();
         for (const { log } of Object.values(states)) expect(isOrdered(log, stream)).toBe(true);
       }),
       runs(200),
@@ -120,7 +90,10 @@ describe('Actor, order time', () => {
     const disorder = { behindMs: 60, aheadMs: 20, gapMs: 40 };
     fc.assert(
       fc.property(streams(disorder, 60), schedules, (stream, schedule) => {
-        const world = run(stream, { ...baseOptions, late: 'dead-letter' }, schedule, { loads: 'late', crashes: false });
+        const world = drive(stream, { ...baseOptions, late: 'dead-letter' }, schedule, {
+          loads: 'late',
+          crashes: false,
+        });
         expect(world.finish()).toEqual(outcomeOf(stream, { ...baseOptions, late: 'dead-letter' }, PARTITION));
       }),
       runs(150),
@@ -129,13 +102,13 @@ describe('Actor, order time', () => {
 });
 
 describe('Actor, order none', () => {
-  it('A1 A3: applies each accepted event once, in stream order per key, through crashes and late loads', () => {
+  it('A1, KeyOrder K1: applies each accepted event once, in stream order per key, through crashes and late loads', () => {
     const disorder = { behindMs: 500, aheadMs: 20, gapMs: 40 };
     const dedupe = fc.constantFrom(undefined, { horizonMs: 1e9, idsMax: 1e6 });
     fc.assert(
       fc.property(streams(disorder, 80), schedules, dedupe, (stream, schedule, index) => {
         const options: ActorOptions = { ...baseOptions, order: 'none', dedupe: index, residentKeysMax: 1 };
-        const outcome = run(stream, options, schedule, { loads: 'late', crashes: true }).finish();
+        const outcome = drive(stream, options, schedule, { loads: 'late', crashes: true }).finish();
         expect(outcome).toEqual(outcomeOf(stream, options, PARTITION));
         for (const { log } of Object.values(outcome.states)) expect(log).toEqual([...log].sort((a, b) => a - b));
       }),
@@ -150,7 +123,7 @@ describe('the harness', () => {
     const disorder = { behindMs: 90, aheadMs: 60, gapMs: 60 };
     fc.assert(
       fc.property(streams(disorder, 80), schedules, (stream, schedule) => {
-        const world = run(stream, { ...baseOptions, residentKeysMax: 1 }, schedule, { loads: 'late', crashes: true });
+        const world = drive(stream, { ...baseOptions, residentKeysMax: 1 }, schedule, { loads: 'late', crashes: true });
         const { counters, dead, outputs } = world.finish();
         reached.loads += world.loads;
         reached.crashes += world.crashes;

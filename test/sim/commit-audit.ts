@@ -162,15 +162,16 @@ export class CommitAudit {
       this.#violate('I9', `${sequence} is ${entry.code}, and there is no dead letter`);
       return 'dead';
     }
-    if (this.#plan.dedupe !== undefined && this.#seenBefore(entry, false)) {
+    const isRepeat = this.#plan.dedupe !== undefined && this.#seenBefore(entry, false);
+    const isLate = this.#plan.late === 'drop' && this.#isLate(entry);
+    if (isRepeat && (!isLate || (isDedupeExact(this.#plan) && this.#seenBefore(entry, true)))) {
       tally.duplicates++;
-      const first = this.#firstOf(entry);
-      if (first.publish.n !== entry.publish.n) tally.conflicts++;
+      if (this.#firstOf(entry).publish.n !== entry.publish.n) tally.conflicts++;
       return 'duplicate';
     }
-    if (this.#plan.late === 'drop' && this.#isLate(entry)) {
+    if (isLate) {
       tally.late++;
-      return 'late';
+      return isRepeat ? 'dropped' : 'late';
     }
     this.#violate('I2', `${sequence} of key ${entry.key} is called decided, and nothing came of it`);
     return 'gap';

@@ -23,8 +23,7 @@ export function problemOfSegments(shadow: Shadow, own: readonly Entry[], plan: P
     const found = stored.get(sequence);
     if (fate === undefined && found !== undefined) return `the id of ${sequence} is stored, and it still waits`;
     if (code !== undefined || (fate !== 'applied' && fate !== 'late' && fate !== 'dead')) {
-      const isSure = code !== undefined || fate !== 'duplicate' || isDedupeExact(plan);
-      if (found !== undefined && isSure) return `the id of ${sequence} is stored, and it is ${fate}`;
+      if (found !== undefined && fate !== 'dropped') return `the id of ${sequence} is stored, and it is ${fate}`;
       if (found !== undefined) expected++;
       continue;
     }

@@ -28,7 +28,7 @@ function report({ seed, violation, virtualMs }: SeedResult): void {
 
 async function one(seed: number): Promise<boolean> {
   const result = await runSeed(seed, { keepsText: values.trace });
-  if (values.trace) console.log(JSON.stringify(result.plan, undefined, 2));
+  if (values.trace) console.log(JSON.stringify(result.plan));
   for (const line of result.trace ?? []) console.log(line);
   if (result.violation === undefined)
     console.log(`seed ${seed}: ${result.events} events, ${result.steps} steps, sound`);

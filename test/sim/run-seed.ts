@@ -65,7 +65,7 @@ async function runAudited(plan: Plan, workload: readonly Publish[], options: See
   const world = new World(plan, workload, { audits: true, keepsText, planted });
   const auditor = world.auditor!;
   const course: Course = { world, drainedAt: 0 };
-  let lookAt = plan.healMs;
+  let lookAt = world.healMs;
   let drainBy = Number.POSITIVE_INFINITY;
   /** Looks at the world between two steps; true if there is nothing more to see. */
   const isOver = (): boolean => {
@@ -78,7 +78,7 @@ async function runAudited(plan: Plan, workload: readonly Publish[], options: See
     lookAt = now + LOOK_MS;
     const missing = whatIsMissing(world, auditor);
     if (missing !== undefined) {
-      if (now > plan.healMs + LIVENESS_MS) world.violate('liveness', `waits for ${missing}`);
+      if (now > world.healMs + LIVENESS_MS) world.violate('liveness', `waits for ${missing}`);
       return false;
     }
     if (!plan.drainsAtEnd) return true;

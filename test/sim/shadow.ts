@@ -1,8 +1,11 @@
 /** What the auditor knows to be stored of one partition, from the commits and claims that took effect. */
 import type { History } from './history-handler.js';
 
-/** What became of an event. `gap`: it was gone before anybody could decide it, and the record says so. */
-export type Fate = 'applied' | 'duplicate' | 'late' | 'dead' | 'gap';
+/**
+ * What became of an event. `gap`: it was gone before anybody could decide it, and the record says so. `dropped`: late or
+ * a duplicate, and from here nobody can tell which.
+ */
+export type Fate = 'applied' | 'duplicate' | 'late' | 'dropped' | 'dead' | 'gap';
 
 export interface Tally {
   applied: number;

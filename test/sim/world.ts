@@ -59,6 +59,8 @@ export class World {
   readonly claims: MemoryCoordinator;
   readonly auditor: Auditor | undefined;
   readonly nodes: SimNode[] = [];
+  /** Virtual ms from which nothing fails any more; everything is published by then. */
+  readonly healMs: number;
   readonly #strikes: Strikes;
   readonly #surroundings: Surroundings;
   violation: Violation | undefined;
@@ -103,7 +105,8 @@ export class World {
     this.#surroundings = this.#surround(options.planted);
     for (const publish of workload) time.at(publish.atMs, OUTSIDE, () => this.#publish(publish));
     this.#strikes.plan();
-    time.at(plan.healMs, OUTSIDE, () => this.#heal());
+    this.healMs = Math.max(plan.healMs, workload[workload.length - 1]!.atMs + 1);
+    time.at(this.healMs, OUTSIDE, () => this.#heal());
     this.startNode();
   }
 

@@ -49,7 +49,7 @@ export class Cluster {
 
   /** Removes the events up to `last`. */
   async purgeUpTo(stream: string, last: number): Promise<void> {
-    const jsm = await jetstreamManager(this.nc);
+    const jsm = await jetstreamManager(this.nc, { timeout: 60_000 });
     await jsm.streams.purge(stream, { seq: last + 1 });
   }
 

@@ -1,4 +1,4 @@
-/** When an event is due, late or too far ahead (DESIGN section 4; invariants A1, A4, W2), one rule a test. */
+/** When an event is due, late or too far ahead (DESIGN section 4; invariants A1, A4, W2, KeyOrder K2), one rule a test. */
 import { describe, expect, it } from 'vitest';
 import type { ActorOptions } from '../../src/core/actor/actor.js';
 import type { StreamEvent } from '../property/actor-stream.js';
@@ -42,7 +42,7 @@ describe('order time', () => {
     expect(logOf(world)).toEqual([2, 3, 4, 1]);
   });
 
-  it('A4: lateness is judged by the key: behind the watermark but newer than its own key, an event is applied at once', () => {
+  it('KeyOrder K2: lateness is judged by the key: behind the watermark but newer than its own key, an event is applied at once', () => {
     const world = read(streamOf(['b', 500, 0], ['b', 1000, 1], ['a', 100, 2], ['a', 200, 3], ['a', 150, 4]), {
       settleMs: 0,
     });
@@ -50,7 +50,7 @@ describe('order time', () => {
     expect(world.outcome().counters).toMatchObject({ applied: 4, late: 1 });
   });
 
-  it('A4: an event of the same time as the newest applied is not late', () => {
+  it('KeyOrder K2: an event of the same time as the newest applied is not late', () => {
     const world = read(streamOf(['a', 100, 0], ['a', 100, 1]), { settleMs: 0 });
     expect(world.outcome().counters).toMatchObject({ applied: 2, late: 0 });
   });
@@ -169,7 +169,7 @@ describe('offers', () => {
     expect(logOf(world)).toEqual([1, 2]);
   });
 
-  it('A6: one commit at a time; what happens meanwhile is in the next one', () => {
+  it('A4: one commit at a time; what happens meanwhile is in the next one', () => {
     const stream = streamOf(['a', 0, 0], ['a', 1, 1]);
     const world = new World(stream, { ...baseOptions, order: 'none' });
     world.deliver();

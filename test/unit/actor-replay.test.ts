@@ -1,4 +1,4 @@
-/** What one incarnation of the actor leaves to the next: watermark, waiting events, ids, outputs (A2, A5, D2, O2). */
+/** What one incarnation of the actor leaves to the next: watermark, waiting events, ids, outputs (A2, A3, D2, O2, KeyOrder K1). */
 import { describe, expect, it } from 'vitest';
 import type { ActorOptions } from '../../src/core/actor/actor.js';
 import type { Deed, StreamEvent } from '../property/actor-stream.js';
@@ -25,7 +25,7 @@ function checkpoint(world: World): void {
 const logOf = (world: World, key: string): number[] | undefined => world.outcome().states[key]?.log;
 
 describe('the stored watermark', () => {
-  it('A3 A5: stays behind due events that wait for their state, so that a replay orders them again', () => {
+  it('A3, KeyOrder K1: stays behind due events that wait for their state, so that a replay orders them again', () => {
     // Key a is stored and not resident; its events 2 and 3 become due in the order 3, 2, while it is being loaded.
     const stream = streamOf(['a', 0], ['a', 110], ['a', 105], ['b', 500], ['a', 108], ['b', 1100]);
     const world = worldOf(stream);
@@ -44,7 +44,7 @@ describe('the stored watermark', () => {
     expect(world.outcome().counters.late).toBe(0);
   });
 
-  it('A1 A4: is recovered, so that what was late before is late again', () => {
+  it('A1, KeyOrder K2: is recovered, so that what was late before is late again', () => {
     const stream = streamOf(['a', 0], ['a', 100], ['a', 200], ['a', 50]);
     const world = worldOf(stream);
     deliver(world, 3);
@@ -70,7 +70,7 @@ describe('the stored watermark', () => {
     expect(logOf(world, 'a')).toEqual([1, 3, 2]);
   });
 
-  it('A3: stays behind due events that a halt left undecided', () => {
+  it('KeyOrder K1: stays behind due events that a halt left undecided', () => {
     const stream = streamOf(['a', 10], ['p', 5, 'throw'], ['a', 7], ['b', 1100]);
     const world = worldOf(stream, { deadLettersMax: 0 });
     deliver(world, 4);
@@ -84,7 +84,7 @@ describe('the stored watermark', () => {
     expect(world.outcome().counters).toMatchObject({ applied: 3, late: 0, dead: { HANDLER_THREW: 1 } });
   });
 
-  it('A3: also when the halt comes while loaded events are applied', () => {
+  it('KeyOrder K1: also when the halt comes while loaded events are applied', () => {
     const stream = streamOf(['a', 0], ['a', 50], ['a', 45, 'throw'], ['a', 47], ['b', 1100]);
     const world = worldOf(stream, { deadLettersMax: 0 });
     deliver(world, 1);

@@ -1,4 +1,4 @@
-/** Where a key's state is meanwhile: resident, loaded, passivated, damaged (A3, S1; F10, F23). */
+/** Where a key's state is meanwhile: resident, loaded, passivated, damaged (S1, KeyOrder K1; F10, F23). */
 import { describe, expect, it } from 'vitest';
 import type { ActorOptions } from '../../src/core/actor/actor.js';
 import type { Handler } from '../../src/core/actor/handler.js';
@@ -79,7 +79,7 @@ describe('keyed state', () => {
     expect(world.actor.residentKeys).toBe(0);
   });
 
-  it('A3: asks once for a key that may be stored, applies what waited in order, and ignores a second answer', () => {
+  it('KeyOrder K1: asks once for a key that may be stored, applies what waited in order, and ignores a second answer', () => {
     const world = new World(streamFor(4), options, counter as Handler);
     world.deliver();
     world.prepare();

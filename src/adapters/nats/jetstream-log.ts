@@ -80,7 +80,7 @@ export class JetStreamLog implements EventLog {
 }
 
 /** Nanoseconds since the epoch as text, of an RFC 3339 time with up to nine decimals. */
-export function nanosOf(time: string): string {
+function nanosOf(time: string): string {
   const match = /^(.*?)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(time);
   const ms = match === null ? Number.NaN : Date.parse(`${match[1]}${match[3]}`);
   if (match === null || Number.isNaN(ms)) throw new RangeError(`not a time: ${time}`);

@@ -14,8 +14,9 @@ import type { Msg, NatsConnection, Status, Subscription } from '@nats-io/nats-co
 import { headers, PermissionViolationError } from '@nats-io/nats-core';
 import { MillraceError, messageOf } from '../../errors.js';
 import type { Appended, EventSink, NewEvent } from '../../ports/event-log.js';
-import { answerError, NO_RESPONDERS, sendError } from './publish-errors.js';
+import { answerError, sendError } from './publish-errors.js';
 import { inboxOf, subjectBytes } from './raw-message.js';
+import { UntakenSubject } from './untaken-subject.js';
 
 export interface JetStreamSinkOptions {
   /** How long an answer is waited for; 5 s by default. */
@@ -39,6 +40,8 @@ interface Answer {
 }
 
 const TIMEOUT_MS = 5_000;
+/** Status of an answer where nobody listens to the subject. */
+const NO_RESPONDERS = 503;
 const ZERO = 0x30;
 
 export class JetStreamSink implements EventSink {
@@ -46,6 +49,7 @@ export class JetStreamSink implements EventSink {
   readonly #timeoutMs: number;
   readonly #stream: string | undefined;
   readonly #inbox: string;
+  readonly #untaken: UntakenSubject;
   /** By token, oldest first: all wait equally long. */
   readonly #waiting = new Map<number, Waiting>();
   /** Tokens of what is to be sent. */
@@ -59,6 +63,7 @@ export class JetStreamSink implements EventSink {
   constructor(connection: NatsConnection, options: JetStreamSinkOptions = {}) {
     this.#connection = connection;
     this.#inbox = inboxOf(connection);
+    this.#untaken = new UntakenSubject(connection);
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#stream = options.stream;
     void this.#watch();
@@ -121,14 +126,17 @@ export class JetStreamSink implements EventSink {
     const { data } = message;
     if (data.length === 0) {
       const code = message.headers?.code ?? 0;
-      const text = code === NO_RESPONDERS ? 'no stream takes it' : `status ${code}`;
-      waiting.reject(answerError(waiting.event, code, text));
+      if (code === NO_RESPONDERS) void this.#untaken.judge(waiting.event).then(waiting.reject);
+      else waiting.reject(answerError(waiting.event, code, `status ${code}`));
       return;
     }
     try {
       const { stream, seq, duplicate, error } = JSON.parse(message.string()) as Answer;
       if (error !== undefined) waiting.reject(answerError(waiting.event, error.err_code, error.description));
-      else waiting.resolve({ stream, sequence: seq, duplicate: duplicate === true });
+      else {
+        this.#untaken.taken(stream);
+        waiting.resolve({ stream, sequence: seq, duplicate: duplicate === true });
+      }
     } catch (error) {
       // Somebody who is no stream answered.
       waiting.reject(answerError(waiting.event, 0, `the answer is no acknowledgement: ${messageOf(error)}`));

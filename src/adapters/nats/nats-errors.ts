@@ -3,7 +3,6 @@ import { JetStreamApiError } from '@nats-io/jetstream';
 import { MillraceError, messageOf } from '../../errors.js';
 
 const STREAM_NOT_FOUND = 10059;
-const CONSUMER_NOT_FOUND = 10014;
 const MESSAGE_NOT_FOUND = 10037;
 
 export function isStreamMissing(error: unknown): boolean {
@@ -12,10 +11,6 @@ export function isStreamMissing(error: unknown): boolean {
 
 export function isMessageMissing(error: unknown): boolean {
   return error instanceof JetStreamApiError && error.apiError().err_code === MESSAGE_NOT_FOUND;
-}
-
-export function isConsumerMissing(error: unknown): boolean {
-  return error instanceof JetStreamApiError && error.apiError().err_code === CONSUMER_NOT_FOUND;
 }
 
 /** `what` was being done when `error` came. */

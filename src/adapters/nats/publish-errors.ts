@@ -3,9 +3,6 @@ import { InvalidArgumentError, InvalidSubjectError } from '@nats-io/nats-core';
 import { MillraceError, messageOf } from '../../errors.js';
 import type { NewEvent } from '../../ports/event-log.js';
 
-/** Status of an answer where nobody listens to the subject. */
-export const NO_RESPONDERS = 503;
-
 /** Error codes of JetStream. Source: nats-server `server/errors.json`. */
 const MESSAGE_TOO_LARGE = 10054;
 const HEADER_TOO_LARGE = 10097;
@@ -16,8 +13,6 @@ const STREAM_SEALED = 10109;
 export function answerError({ subject }: NewEvent, code: number, text: string): MillraceError {
   const message = `publishing to ${JSON.stringify(subject)}: ${text}`;
   switch (code) {
-    case NO_RESPONDERS:
-      return new MillraceError('STREAM_MISSING', message);
     case MESSAGE_TOO_LARGE:
     case HEADER_TOO_LARGE:
       return new MillraceError('EVENT_TOO_LARGE', message, { problems: [text] });

@@ -7,7 +7,7 @@
 import { mkdir, readdir, realpath, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../errors.js';
-import { locateServer, type ServerBinary, type ServerKind } from '../../services/binaries.js';
+import { locateServer, locateServers, type ServerBinary, type ServerKind } from '../../services/binaries.js';
 import { startNatsServer } from '../../services/nats-server.js';
 import { startRedisServer } from '../../services/redis-server.js';
 import { claimDir, type RunningServer } from '../../services/server-process.js';
@@ -42,6 +42,7 @@ const programs = { nats: 'nats-server', redis: 'redis-server' } as const;
 
 /** Throws `SERVERS_MISSING`, `PORT_IN_USE` if another `dev` uses the directory, and what the servers say. */
 export async function openServers(options: DevServersOptions): Promise<DevServers> {
+  const binaries = await locate(options);
   const started: OwnServer[] = [];
   const stop = async (remove: boolean): Promise<void> => {
     await Promise.all(started.map((server) => server.stop(remove)));
@@ -49,17 +50,29 @@ export async function openServers(options: DevServersOptions): Promise<DevServer
   };
   const open = async (kind: ServerKind, url: string | undefined): Promise<DevServer> => {
     if (url !== undefined) return { url, own: undefined };
-    const server = await OwnServer.start(kind, options);
+    const server = await OwnServer.start(kind, binaries[kind]!, options);
     started.push(server);
     return { url: server.url, own: server };
   };
   try {
-    // One after the other: both may have to be fetched, and what is said about it should not mix.
     return { nats: await open('nats', options.nats), redis: await open('redis', options.redis), stop };
   } catch (error) {
     await stop(!options.keep);
     throw error;
   }
+}
+
+/** The programs that are needed; asked for together, so that one error names all that are missing. */
+async function locate({
+  nats,
+  redis,
+  say,
+  signal,
+}: DevServersOptions): Promise<{ [kind in ServerKind]?: ServerBinary }> {
+  const how = { log: say, signal };
+  if (nats === undefined && redis === undefined) return locateServers(how);
+  if (nats === undefined) return { nats: await locateServer('nats', how) };
+  return redis === undefined ? { redis: await locateServer('redis', how) } : {};
 }
 
 class OwnServer {
@@ -85,9 +98,8 @@ class OwnServer {
     this.#watch();
   }
 
-  static async start(kind: ServerKind, options: DevServersOptions): Promise<OwnServer> {
-    const { say, signal } = options;
-    const binary = await locateServer(kind, { log: say, signal });
+  static async start(kind: ServerKind, binary: ServerBinary, options: DevServersOptions): Promise<OwnServer> {
+    const { say } = options;
     await mkdir(options.dir, { recursive: true });
     const dir = join(await realpath(options.dir), kind);
     if (!options.keep) await empty(dir, kind, binary);

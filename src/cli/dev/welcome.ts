@@ -1,6 +1,7 @@
 /** What `dev` prints when it is ready: what it does, where to look, what to try. */
 import { partitionOf } from '../../core/key/partition.js';
 import type { Options } from '../../options/types.js';
+import { redactUrl } from '../../options/urls.js';
 import { accountKey } from './account-events.js';
 import type { DevServer, DevServers } from './dev-servers.js';
 
@@ -20,12 +21,13 @@ export interface Welcome {
 export function welcomeFields({ options, servers, url, probesUrl, accounts, rate }: Welcome): object {
   const key = accountKey(7);
   const partition = partitionOf(key, options.partitions);
-  return { url, probesUrl, nats: servers.nats.url, redis: servers.redis.url, accounts, rate, key, partition };
+  return { url, probesUrl, ...shownUrls(servers), accounts, rate, key, partition };
 }
 
 export function welcomeText(welcome: Welcome): string {
   const { options, servers, url, probesUrl, accounts, rate, seconds, keep } = welcome;
   const { nats, redis } = servers;
+  const shown = shownUrls(servers);
   const key = accountKey(7);
   const state = `millrace:{${options.app}:${partitionOf(key, options.partitions)}}:state`;
   const subject = options.stream.publishSubject.replace('{key}', key);
@@ -43,11 +45,11 @@ Millrace is running.
 
 Look at an account
   curl${tokenHeader} ${url}/v1/state/${key}
-  npx millrace get ${key} --redis ${redis.url}
+  npx millrace get ${key} --redis ${shown.redis}
   ${redisCli(redis)} -p ${redisPort} HGET '${state}' ${key}
 
 Publish by hand
-  npx millrace publish ${key} --type deposit --data '{"amount":100}' --nats ${nats.url}
+  npx millrace publish ${key} --type deposit --data '{"amount":100}' --nats ${shown.nats}
   or from any NATS client: subject ${subject}, body {"id":"my-1","type":"deposit","data":{"amount":100}}
 
 Look at the node
@@ -57,9 +59,13 @@ ${ending(seconds, keep)}
 `;
 }
 
+/** URLs without the credentials in them. */
+function shownUrls({ nats, redis }: DevServers): { readonly nats: string; readonly redis: string } {
+  return { nats: redactUrl(nats.url), redis: redactUrl(redis.url) };
+}
+
 function described({ url, own }: DevServer): string {
-  const shown = url.replaceAll(/\/\/[^@/,]*@/g, '//…@');
-  return own === undefined ? `${shown} (yours)` : `${shown} (${own.version}, data in ${own.dir})`;
+  return `${redactUrl(url)} (${own === undefined ? 'yours' : `${own.version}, data in ${own.dir}`})`;
 }
 
 /** `redis-cli`, or where it was unpacked to and what it needs there. */

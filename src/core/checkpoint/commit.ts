@@ -1,9 +1,6 @@
 /** What one checkpoint writes, as values. A store applies all of it or nothing. */
 import type { StoredSegment } from '../dedupe/dedupe-segments.js';
 
-/** One key's state as it is stored: JSON of a `StateEnvelope`. */
-export type StoredState = string;
-
 /** Change of one partition's hash of named entries: fields to set, fields to remove. */
 export interface FieldChanges {
   readonly set: readonly (readonly [field: string, value: string])[];

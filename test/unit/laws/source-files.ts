@@ -4,7 +4,7 @@ import { dirname, join, posix, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The repository: the tests run from its `dist`, so the nearest package.json above is the one. */
-export const repoRoot = ((): string => {
+const repoRoot = ((): string => {
   let at = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(at, 'package.json'))) {
     if (dirname(at) === at) throw new Error('no package.json above the tests');
