@@ -45,6 +45,8 @@ export interface HostDependencies {
 type InOrder = Extract<MainToHost, { kind: 'batch' | 'mark' | 'run' | 'gap' }>;
 
 const REPORT_MS = 500;
+/** A partition that had nothing to commit for so many checkpoint intervals compares its record with the store's. */
+const COMPARE_INTERVALS = 10;
 /** Batches wait while more states than this are being loaded. */
 const LOADING_MAX = 20_000;
 
@@ -125,7 +127,7 @@ export class Host {
         }
         return;
       case 'run':
-        this.#partitions.get(message.partition)?.run(message.floor, message.gap);
+        this.#partitions.get(message.partition)?.run(message.position, message.anchor, message.gap);
         return;
       case 'gap':
         for (const partition of this.#partitions.values()) partition.skipped(message.first, message.last);
@@ -219,6 +221,7 @@ export class Host {
     for (const [number, partition] of this.#partitions) {
       if (partition.isOver) this.#partitions.delete(number);
       else if (partition.isDue(this.#options.checkpointMs, this.#options.checkpointBytes)) partition.save();
+      else partition.compare(this.#options.checkpointMs * COMPARE_INTERVALS);
     }
   }
 
@@ -240,6 +243,7 @@ export class Host {
       if (report !== undefined) partitions.push(report);
     }
     const thread = {
+      slot: this.#options.slot,
       heapBytes: this.#deps.heapBytes(),
       commits: this.#commits,
       commitMs: this.#commitMs,

@@ -9,6 +9,7 @@
  * H1. Events count only while running: what was sent before `run` belongs to an earlier incarnation.
  * H2. A commit whose outcome is unknown is sent again unchanged until the store says what became of it.
  * H3. A refused commit ends the incarnation: memory is dropped, nothing is written any more.
+ * H4. A store that went back is noticed also by a partition that has nothing to commit.
  */
 import type { ActorOptions } from '../core/actor/actor.js';
 import { Actor } from '../core/actor/actor.js';
@@ -17,6 +18,8 @@ import type { StoredParked } from '../core/actor/parking.js';
 import { readParked } from '../core/actor/parking.js';
 import type { Commit } from '../core/checkpoint/commit.js';
 import type { Anchor } from '../core/checkpoint/record.js';
+import type { Position } from '../core/position/position-window.js';
+import { withRange } from '../core/position/ranges.js';
 import { MillraceError } from '../errors.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Clock } from '../ports/clock.js';
@@ -58,12 +61,15 @@ export class HostedPartition {
   #savedAt: number;
   /** Monotonic time of the last prepared commit. */
   #preparedAt: number;
+  /** Monotonic time at which the store was last asked to compare our record with its own. */
+  #comparedAt: number;
 
   constructor(deps: HostedDependencies, claimed: Claimed) {
     this.#deps = deps;
     this.#claimed = claimed;
     this.#savedAt = claimed.record.savedAt;
     this.#preparedAt = deps.clock.elapsed();
+    this.#comparedAt = this.#preparedAt;
   }
 
   get partition(): number {
@@ -96,19 +102,19 @@ export class HostedPartition {
     return this.#phase === 'over';
   }
 
-  run(floor: number, gap: readonly number[]): void {
+  run(position: Position, anchor: Anchor, gap: readonly number[]): void {
     if (this.#phase !== 'claimed') return;
     const { owner, partition, record } = this.#claimed;
-    const { position } = record;
     const parked = readParked(partition.parked);
-    const above = position.above.filter((_, i, all) => all[i | 1]! > floor);
+    const [first, last] = gap;
     this.#actor = new Actor(this.#deps.options, this.#deps.handler, {
       owner,
       number: partition.stored.number,
       record: {
         ...record,
-        position: { floor: Math.max(position.floor, floor), above },
-        gaps: [...record.gaps, ...gap],
+        position,
+        anchor,
+        gaps: first === undefined ? record.gaps : withRange(record.gaps, first, last!),
       },
       segments: partition.segments,
       outboxStored: partition.outbox.length,
@@ -156,6 +162,7 @@ export class HostedPartition {
     if (this.#saving !== undefined || this.#actor === undefined || this.#phase === 'over') return;
     const actor = this.#actor;
     this.#preparedAt = this.#deps.clock.elapsed();
+    this.#comparedAt = this.#preparedAt;
     const savedAt = this.#deps.clock.now();
     const commit = actor.prepare(savedAt);
     if (commit === undefined) {
@@ -166,6 +173,18 @@ export class HostedPartition {
       this.#saving = undefined;
       this.#deps.eased();
     });
+  }
+
+  /**
+   * H4. Looks whether the record is still the one that we wrote last, if nothing was committed for `ms`: a commit would
+   * notice that the store went back, but where nothing happens any more there is none.
+   */
+  compare(ms: number): void {
+    const actor = this.actor;
+    const now = this.#deps.clock.elapsed();
+    if (actor === undefined || this.#saving !== undefined || now - this.#comparedAt < ms) return;
+    this.#comparedAt = now;
+    void this.#compare(actor, actor.number);
   }
 
   /** Settles when everything that was decided before this call is stored; false if the incarnation ended first. */
@@ -256,6 +275,23 @@ export class HostedPartition {
     } finally {
       this.#loading -= keys.length;
       eased();
+    }
+  }
+
+  async #compare(actor: Actor, number: number): Promise<void> {
+    const { store, clock, log } = this.#deps;
+    const isWanted = (): boolean => this.actor === actor && this.#saving === undefined && actor.number === number;
+    try {
+      const read = async () => ({ stored: await store.read(this.partition) });
+      const found = await retrying(clock, log, 'checkpoint.compare', isWanted, read);
+      if (found === undefined || !isWanted()) return; // a commit knows better
+      if (found.stored?.owner === this.#claimed.owner && found.stored.number === number) return;
+      throw new MillraceError(
+        'FENCED',
+        `partition ${this.partition}: checkpoint ${number} is no longer what is stored`,
+      );
+    } catch (error) {
+      this.#over(error);
     }
   }
 

@@ -54,8 +54,17 @@ export type MainToHost =
       readonly first: number;
       readonly acceptGap: boolean;
     }
-  /** From now on batches hold this partition's events from `floor + 1` on; `gap` was declared lost before that. */
-  | { readonly kind: 'run'; readonly partition: number; readonly floor: number; readonly gap: readonly number[] }
+  /**
+   * From now on batches hold this partition's events from the position on. It is the claimed one, or where an operator's
+   * decision about a lost range (`gap`, as `[first, last]` or empty) leaves it.
+   */
+  | {
+      readonly kind: 'run';
+      readonly partition: number;
+      readonly position: Position;
+      readonly anchor: Anchor;
+      readonly gap: readonly number[];
+    }
   /** Events, in stream order; everything of the host's running partitions up to `anchor` is in this batch or was in an earlier one. */
   | {
       readonly kind: 'batch';
@@ -132,6 +141,7 @@ export interface PartitionReport {
 }
 
 export interface ThreadReport {
+  readonly slot: number;
   /** Bytes of the thread's heap. */
   readonly heapBytes: number;
   /** Commits confirmed since the thread started. */

@@ -12,13 +12,14 @@
  */
 import type { AnchorVerdict } from '../core/position/anchor-check.js';
 import { checkAnchor } from '../core/position/anchor-check.js';
+import { cutBack, skipTo } from '../core/position/resume.js';
 import { codeOf, MillraceError, messageOf } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { Coordinator } from '../ports/coordinator.js';
 import type { EventLog, EventSink, StreamInfo } from '../ports/event-log.js';
 import type { LogLine } from '../ports/log.js';
 import type { HostLink, Threads } from '../ports/threads.js';
-import { faultOf } from '../protocol/fault.js';
+import { errorOf, faultOf } from '../protocol/fault.js';
 import type { Answer, Fault, HostToMain, Question, ThreadReport } from '../protocol/messages.js';
 import { pause, retrying } from '../retrying.js';
 import type { KeyRoute } from './key-route.js';
@@ -26,6 +27,8 @@ import { OutputPublisher } from './outputs.js';
 import type { PartitionStatus } from './partition-table.js';
 import { slotOf } from './partition-table.js';
 import { Questions } from './questions.js';
+import { lastUpTo } from './resume-point.js';
+import type { PartitionStart } from './router.js';
 import { Router } from './router.js';
 import { Supervisor } from './supervisor.js';
 
@@ -302,37 +305,51 @@ export class Node {
     const { epoch } = status;
     const isWanted = (): boolean => this.#isAlive() && status.phase === 'claiming' && status.epoch === epoch;
     try {
-      const verdict = await retrying(clock, line, 'partition.verify', isWanted, async () => {
+      const start = await retrying(clock, line, 'partition.verify', isWanted, async () => {
         const info = await this.#streamInfo();
         if (this.#origins.get(partition) === undefined) await coordinator.establish(partition, info.first);
         const stored = anchor.sequence >= info.first && anchor.sequence <= info.last && anchor.sequence > 0;
         const time = stored ? await log.timeOf(this.#options.stream, anchor.sequence) : undefined;
-        return checkAnchor(position.floor, anchor, info, time);
+        return this.#startAt(message, info, checkAnchor(position.floor, anchor, info, time));
       });
-      if (verdict === undefined || !isWanted()) return;
-      this.#start(status, position.floor, verdict);
+      if (start === undefined || !isWanted()) return;
+      if (start.gap.length > 0)
+        line('warn', 'stream.gap.accepted', { partition, first: start.gap[0], last: start.gap[1] });
+      this.#router.run({ partition, slot: status.slot, ...start });
+      this.#setPhase(status, 'running');
+      this.#claimSettled(partition);
     } catch (error) {
       this.#halt(partition, faultOf(error));
     }
   }
 
-  #start(status: PartitionStatus, floor: number, verdict: AnchorVerdict): void {
-    const { partition, slot } = status;
+  /** Where a claimed partition starts. Throws GAP or REGRESSION unless an operator has accepted the loss. */
+  async #startAt(
+    { position, anchor }: Message<'claimed'>,
+    info: StreamInfo,
+    verdict: AnchorVerdict,
+  ): Promise<Pick<PartitionStart, 'position' | 'anchor' | 'gap'>> {
     const { stream, acceptGap } = this.#options;
-    if (verdict.kind === 'regression') {
-      this.#halt(partition, { code: 'REGRESSION', message: `stream ${stream}: ${verdict.detail}`, problems: [] });
-      return;
+    const { log } = this.#deps;
+    switch (verdict.kind) {
+      case 'intact':
+        return { position, anchor, gap: [] };
+      case 'gap':
+        if (!acceptGap) throw errorOf(gapFault(stream, verdict.first, verdict.last));
+        return { position: skipTo(position, verdict.last), anchor, gap: [verdict.first, verdict.last] };
+      case 'regression': {
+        if (!acceptGap) throw new MillraceError('REGRESSION', `stream ${stream}: ${verdict.detail}`);
+        const timeOf = (sequence: number): Promise<string | undefined> => log.timeOf(stream, sequence);
+        const kept = await lastUpTo(anchor.time, info, timeOf);
+        const time = kept >= info.first ? await timeOf(kept) : undefined;
+        const gap = kept < anchor.sequence ? [kept + 1, anchor.sequence] : [];
+        return {
+          position: cutBack(position, kept),
+          anchor: { sequence: time === undefined ? 0 : kept, time: time ?? '' },
+          gap,
+        };
+      }
     }
-    if (verdict.kind === 'gap' && !acceptGap) {
-      this.#halt(partition, gapFault(stream, verdict.first, verdict.last));
-      return;
-    }
-    const gap = verdict.kind === 'gap' ? [verdict.first, verdict.last] : [];
-    if (verdict.kind === 'gap')
-      this.#deps.line('warn', 'stream.gap.accepted', { partition, first: gap[0], last: gap[1] });
-    this.#router.run({ partition, slot, floor: verdict.kind === 'gap' ? verdict.last : floor, gap });
-    this.#setPhase(status, 'running');
-    this.#claimSettled(partition);
   }
 
   /** N2. */

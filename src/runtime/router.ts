@@ -13,6 +13,7 @@
  *     came after its `run` would carry it past events that it has not seen.
  */
 import type { Anchor } from '../core/checkpoint/record.js';
+import type { Position } from '../core/position/position-window.js';
 import type { Clock } from '../ports/clock.js';
 import type { EventLog, Reading, ReadSink } from '../ports/event-log.js';
 import { timeText } from '../ports/event-log.js';
@@ -45,10 +46,12 @@ export interface RouterDependencies {
 
 const MARK_MS = 50;
 
-interface PartitionStart {
+/** Where a partition starts; see `run` in protocol/messages.ts. */
+export interface PartitionStart {
   readonly partition: number;
   readonly slot: number;
-  readonly floor: number;
+  readonly position: Position;
+  readonly anchor: Anchor;
   readonly gap: readonly number[];
 }
 
@@ -118,7 +121,7 @@ export class Router {
     this.#relieve();
   }
 
-  /** From the next `rewind` on, the partition is routed to the host of `slot`, from `floor + 1` on. */
+  /** From the next `rewind` on, the partition is routed to the host of `slot`, from its position on. */
   run(start: PartitionStart): void {
     this.#starting.push(start);
   }
@@ -159,12 +162,12 @@ export class Router {
 
   /** X5. */
   #startPartitions(): void {
-    for (const { partition, slot, floor, gap } of this.#starting) {
+    for (const { partition, slot, position, anchor, gap } of this.#starting) {
       const lane = this.#lanes.get(slot);
       if (lane === undefined) continue; // its thread has died meanwhile; the partition is claimed again
-      lane.post({ kind: 'run', partition, floor, gap });
+      lane.post({ kind: 'run', partition, position, anchor, gap });
       this.#laneOf[partition] = lane;
-      this.#high[partition] = floor;
+      this.#high[partition] = position.floor;
     }
     this.#starting = [];
   }

@@ -82,7 +82,7 @@ describe('probes', () => {
 
   it('notice a thread that has stopped to report, and one that reports again', async () => {
     let now = 0;
-    let threads = [{ heapBytes: 1, commits: 0, commitMs: 0, commitKeys: 0 }];
+    let threads = [{ slot: 0, heapBytes: 1, commits: 0, commitMs: 0, commitKeys: 0 }];
     await start(
       () => ({ ...runningStatus, threads }),
       () => now,

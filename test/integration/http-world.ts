@@ -32,7 +32,7 @@ export const runningStatus: NodeStatus = {
   inFlightBytes: 0,
   threadRestarts: 0,
   partitions: [],
-  threads: [{ heapBytes: 1, commits: 0, commitMs: 0, commitKeys: 0 }],
+  threads: [{ slot: 0, heapBytes: 1, commits: 0, commitMs: 0, commitKeys: 0 }],
 };
 
 export interface WorldOptions {

@@ -37,7 +37,7 @@ async function start() {
     terminate: async () => undefined,
     exited: new Promise(() => undefined),
   });
-  router.run({ partition: 0, slot: 0, floor: 0, gap: [] });
+  router.run({ partition: 0, slot: 0, position: { floor: 0, above: [] }, anchor: { sequence: 0, time: '' }, gap: [] });
   await router.rewind();
   return {
     router,

@@ -156,7 +156,7 @@ export class World {
   finish(): Outcome {
     for (; !this.atEnd; this.answerAll()) this.deliver();
     this.answerAll();
-    this.actor.passed(this.stream.length === 0 ? 0 : this.stream[this.stream.length - 1]!.raw.streamTime + 2e9);
+    this.actor.passed((this.stream[this.stream.length - 1]?.raw.streamTime ?? 0) + 2e9);
     this.answerAll();
     this.skipQuarantined();
     this.confirm();

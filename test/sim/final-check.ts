@@ -52,6 +52,8 @@ function whyUnjust(world: World, auditor: Auditor, { partition, fault }: Partiti
         return shadow.isTainted || shadow.floor > ledger.last;
       case 'LOST_CHECKPOINT':
         return !shadow.exists && ledger.removals > 0;
+      case 'FENCED':
+        return false; // the operator starts it again
       case 'DEAD_LETTERS_FULL':
         return shadow.tally.dead >= plan.deadLettersMax;
       default:

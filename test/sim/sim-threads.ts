@@ -127,7 +127,7 @@ function numberOf(message: MainToHost | HostToMain): number {
     case 'claim':
       return message.partition * 1_000 + message.epoch;
     case 'run':
-      return message.partition * 1_000_000 + message.floor;
+      return message.partition * 1_000_000 + message.position.floor;
     case 'gap':
       return message.first * 1_000 + message.last;
     case 'done':

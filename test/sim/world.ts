@@ -185,7 +185,6 @@ export class World {
     this.network.heal();
     const { living } = this;
     for (const { process } of living) {
-      process.pausedUntil = 0;
       process.effectsLeft = Number.POSITIVE_INFINITY;
       for (const service of ['store', 'log', 'coordinator'] as const) process.cutUntil[service] = 0;
     }
@@ -194,16 +193,16 @@ export class World {
     this.time.after(OPERATOR_MS, OUTSIDE, () => this.#attend());
   }
 
+  /** Starts a node with halted partitions again: once for whatever it is, later for what another node took. */
   #attend(): void {
     const [node] = this.living;
-    const isBusy = node === undefined || node.isDraining || node.node.status().phase !== 'running';
-    if (isBusy) {
-      this.time.after(OPERATOR_MS, OUTSIDE, () => this.#attend());
-      return;
-    }
+    this.time.after(OPERATOR_MS, OUTSIDE, () => this.#attend());
+    if (node === undefined || node.isDraining || node.node.status().phase !== 'running') return;
     const halted = node.node.status().partitions.filter(({ phase }) => phase === 'halted');
+    const isFenced = halted.some(({ fault }) => fault?.code === 'FENCED') && this.coverage.counts.has('second-node');
+    const isFirst = !this.isAttended;
     this.isAttended = true;
-    if (halted.length === 0) return;
+    if (halted.length === 0 || !(isFirst || isFenced)) return;
     if (this.plan.acceptGap === 'in the end') this.#acceptsGaps = true;
     this.coverage.add('restarted by the operator');
     this.drain(node);

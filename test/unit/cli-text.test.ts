@@ -73,7 +73,11 @@ describe('text', () => {
     delete (halted as { counters?: unknown }).counters;
     const status: StatusView = {
       ...{ name: 'a', phase: 'running', stream: { stream: 'EVENTS', first: 1, last: 20 }, unread: 11, eventsRead: 9 },
-      ...{ inFlightBytes: 0, threadRestarts: 0, threads: [{ heapBytes: 1, commits: 1, commitMs: 1, commitKeys: 1 }] },
+      ...{
+        inFlightBytes: 0,
+        threadRestarts: 0,
+        threads: [{ slot: 0, heapBytes: 1, commits: 1, commitMs: 1, commitKeys: 1 }],
+      },
       phases: { running: 1, halted: 1 },
       partitions: [running, halted],
     };

@@ -45,7 +45,7 @@ function statusOf(over: Partial<NodeStatus> = {}): NodeStatus {
     inFlightBytes: 4096,
     threadRestarts: 1,
     partitions: [partitionOf(0), partitionOf(1)],
-    threads: [{ heapBytes: 1000, commits: 10, commitMs: 250, commitKeys: 40 }],
+    threads: [{ slot: 0, heapBytes: 1000, commits: 10, commitMs: 250, commitKeys: 40 }],
     ...over,
   };
 }
@@ -171,7 +171,7 @@ describe('counters of events', () => {
     await scrape(metrics);
     world.status = {
       ...dead({ EVENT_LATE: 6, HANDLER_THREW: 1, NOT_A_REASON: 9 }),
-      threads: [{ heapBytes: 1, commits: 3, commitMs: 50, commitKeys: 4 }],
+      threads: [{ slot: 0, heapBytes: 1, commits: 3, commitMs: 50, commitKeys: 4 }],
     };
     const samples = await scrape(metrics);
     metrics.close();

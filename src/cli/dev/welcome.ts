@@ -45,11 +45,11 @@ Millrace is running.
 
 Look at an account
   curl${tokenHeader} ${url}/v1/state/${key}
-  npx millrace get ${key} --redis ${shown.redis}
+  npx millrace get ${key} --redis ${shown.redis}${flagsFor(options, ['app', 'partitions'])}
   ${redisCli(redis)} -p ${redisPort} HGET '${state}' ${key}
 
 Publish by hand
-  npx millrace publish ${key} --type deposit --data '{"amount":100}' --nats ${shown.nats}
+  npx millrace publish ${key} --type deposit --data '{"amount":100}' --nats ${shown.nats}${flagsFor(options, ['partitions', 'stream'])}
   or from any NATS client: subject ${subject}, body {"id":"my-1","type":"deposit","data":{"amount":100}}
 
 Look at the node
@@ -57,6 +57,17 @@ Look at the node
 
 ${ending(seconds, keep)}
 `;
+}
+
+/** Flags that a command needs to find what is not where it is by default. */
+function flagsFor({ app, partitions, stream }: Options, of: readonly ('app' | 'partitions' | 'stream')[]): string {
+  const flags = {
+    app: app === 'main' ? '' : ` --app ${app}`,
+    partitions: partitions === 64 ? '' : ` --partitions ${partitions}`,
+    stream:
+      stream.name === 'EVENTS' ? '' : ` --stream-name ${stream.name} --stream-subjects '${stream.subjects.join()}'`,
+  };
+  return of.map((name) => flags[name]).join('');
 }
 
 /** URLs without the credentials in them. */

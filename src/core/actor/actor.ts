@@ -22,6 +22,7 @@ import type { Event, RawEvent } from '../event/event.js';
 import type { Rejection } from '../event/reject.js';
 import { TimeBuffer } from '../order/time-buffer.js';
 import { Watermark } from '../order/watermark.js';
+import { withRange } from '../position/ranges.js';
 import type { Arrival } from './arrival.js';
 import type { DecisionNote } from './decision-log.js';
 import type { DecisionOptions } from './decisions.js';
@@ -221,16 +222,16 @@ export class Actor {
 
   /** The router has passed everything up to `anchor` in the stream. */
   routed(anchor: Anchor): void {
-    if (this.#halting.isHalted) return;
-    this.#decisions.window.advance(anchor.sequence);
+    // Also after a halt: events of this batch may have been decided before it, and the anchor is never behind those.
     if (anchor.sequence > this.#anchor.sequence) this.#anchor = anchor;
+    if (!this.#halting.isHalted) this.#decisions.window.advance(anchor.sequence);
   }
 
   /** An operator accepted that sequences `first` to `last` are gone; the record says so from the next commit on. */
   skip(first: number, last: number): void {
     const { window } = this.#decisions;
     if (last <= window.high) return;
-    this.#gaps = [...this.#gaps, Math.max(first, window.high + 1), last];
+    this.#gaps = withRange(this.#gaps, Math.max(first, window.high + 1), last);
     window.advance(last);
     this.#decisions.touch();
   }
@@ -427,9 +428,10 @@ export class Actor {
     if (seen === undefined) return;
     const arrival = this.#arrival(raw, slot, seen, event, undefined, isClamped);
     entry.holds++;
+    // What is held is newer than the watermark was before this event moved it: behind that, nothing is overtaken.
+    const isBehind = event.time <= this.#watermark.value;
     this.#watermark.observe(event.time, raw.streamTime);
-    // An event at or behind the watermark overtakes nothing: whatever is held is newer.
-    if (order !== 'time' || event.time <= this.#watermark.value) this.#keys.due(arrival);
+    if (order !== 'time' || isBehind) this.#keys.due(arrival);
     else this.#buffer.push(arrival);
     if (order !== 'time') return;
     this.#release();

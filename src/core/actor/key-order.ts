@@ -103,7 +103,8 @@ export class KeyOrder {
     if (streamTime > this.#streamTime) this.#streamTime = streamTime;
     const { parking } = this.#parts;
     if (!parking.hasGaps) return;
-    for (const entry of parking.expired(streamTime - this.#options.gapMs)) this.#giveUp(entry);
+    const since = streamTime - this.#options.gapMs;
+    for (let entry = parking.expired(since); entry !== undefined; entry = parking.expired(since)) this.#giveUp(entry);
   }
 
   /** Puts the restored parked events of a key into the order in which they will be applied. */
@@ -116,6 +117,7 @@ export class KeyOrder {
       return order === 'time' ? arrival.time : 0;
     };
     entry.parked?.sort((a, b) => place(a) - place(b) || a.streamSequence - b.streamSequence);
+    if (entry.loaded) this.#goOn(entry); // no key is stored, so no load will do it
   }
 
   /** Does what an operator decided about a quarantined key, and goes on with what was parked behind. */
@@ -196,7 +198,8 @@ export class KeyOrder {
       const first = entry.parked[0]!;
       const number = bySequence ? first.event.sequence! : entry.next;
       if (number > entry.next) {
-        parking.gap(entry, Math.max(this.#streamTime, first.raw.streamTime));
+        // It has waited since it came, also where other gaps before it took their time, or an incarnation ended.
+        parking.gap(entry, first.raw.streamTime);
         return;
       }
       parking.shift(entry);

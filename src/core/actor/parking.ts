@@ -122,17 +122,19 @@ export class Parking {
   /** A gap of the key's numbering begins, or ends with `since` undefined. */
   gap(entry: Entry, since: number | undefined): void {
     entry.gapSince = since;
-    if (since !== undefined) this.#gaps.push({ entry, since });
+    if (since === undefined) return;
+    let at = this.#gaps.length;
+    while (at > 0 && this.#gaps[at - 1]!.since > since) at--;
+    this.#gaps.splice(at, 0, { entry, since });
   }
 
-  /** Keys whose gap began at or before this stream time and is still open. Each is given once. */
-  expired(streamTime: number): Entry[] {
-    const expired: Entry[] = [];
+  /** A key whose gap began at or before this stream time and is still open, oldest first, or undefined. */
+  expired(streamTime: number): Entry | undefined {
     while (this.#gaps.length > 0 && this.#gaps[0]!.since <= streamTime) {
       const { entry, since } = this.#gaps.shift()!;
-      if (entry.gapSince === since && entry.loaded) expired.push(entry);
+      if (entry.gapSince === since && entry.loaded) return entry;
     }
-    return expired;
+    return undefined;
   }
 
   get hasGaps(): boolean {

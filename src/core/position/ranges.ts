@@ -34,6 +34,20 @@ export function decodeRanges(text: string, floor: number): number[] | undefined 
   return ranges;
 }
 
+/** The ranges with `first` to `last` added: ascending and disjoint again, whatever was there already. */
+export function withRange(ranges: Ranges, first: number, last: number): number[] {
+  const before: number[] = [];
+  const after: number[] = [];
+  let [low, high] = [first, last];
+  for (let i = 0; i < ranges.length; i += 2) {
+    const [from, to] = [ranges[i]!, ranges[i + 1]!];
+    if (to < first - 1) before.push(from, to);
+    else if (from > last + 1) after.push(from, to);
+    else [low, high] = [Math.min(low, from), Math.max(high, to)];
+  }
+  return [...before, low, high, ...after];
+}
+
 /** Whether `sequence` lies in one of the ranges. */
 export function rangesHave(ranges: Ranges, sequence: number): boolean {
   let low = 0;

@@ -1,0 +1,152 @@
+/** Quarantined keys: parked in order, until an operator releases, skips or edits (KeyOrder K1 and K3, Q1 to Q3). */
+import { describe, expect, it } from 'vitest';
+import type { ActorOptions } from '../../src/core/actor/actor.js';
+import type { Handler } from '../../src/core/actor/handler.js';
+import type { Event } from '../../src/core/event/event.js';
+import type { Deed, Log, StreamEvent } from '../property/actor-stream.js';
+import { baseOptions, streamEvent, T0 } from '../property/actor-stream.js';
+import { World } from '../property/actor-world.js';
+
+const options: ActorOptions = { ...baseOptions, order: 'none', poison: 'quarantine' };
+const streamOf = (...events: readonly (readonly [key: string, deed?: Deed])[]): StreamEvent[] =>
+  events.map(([key, deed = 'add'], i) => streamEvent(i + 1, T0 + i, { key, deed }));
+
+function read(stream: readonly StreamEvent[], over: Partial<ActorOptions> = {}, handler?: Handler): World {
+  const world = new World(stream, { ...options, ...over }, handler);
+  while (!world.atEnd) world.deliver();
+  return world;
+}
+
+function checkpoint(world: World): void {
+  world.prepare();
+  world.confirm();
+}
+
+function logOf(world: World, key = 'a'): number[] {
+  checkpoint(world);
+  return world.outcome().states[key]?.log ?? [];
+}
+
+const poisoned = streamOf(['a'], ['a', 'throw'], ['a'], ['b'], ['a', 'undefined'], ['a']);
+
+describe('quarantine', () => {
+  it('K1: a refused event stops its key and no other; what follows is parked', () => {
+    const world = read(poisoned);
+    expect([logOf(world), logOf(world, 'b')]).toEqual([[1], [4]]);
+    expect(world.actor.quarantined()).toMatchObject([
+      { key: 'a', quarantine: { code: 'HANDLER_THREW', sequence: 2 }, parked: 4 },
+    ]);
+    expect(world.actor.quarantinedEvent('a')?.streamSequence).toBe(2);
+    expect([world.actor.deadStored, world.actor.parked]).toEqual([0, 4]);
+  });
+
+  it('Q2 Q3: is stored with its first cut and comes back in order; the stored ids are known', () => {
+    const again = streamEvent(7, T0 + 7, { key: 'a', id: 'e3' });
+    const world = new World([...poisoned, again], options);
+    for (let i = 0; i < 6; i++) world.deliver();
+    checkpoint(world);
+    expect(world.record().position.floor).toBe(6);
+    world.crash(false);
+    world.deliver();
+    world.answerAll();
+    expect(world.actor.counters.duplicates).toBe(1);
+    expect(world.actor.quarantined()).toMatchObject([{ key: 'a', quarantine: { sequence: 2 }, parked: 4 }]);
+    world.skipQuarantined();
+    expect(logOf(world)).toEqual([1, 3, 6]);
+    expect(world.outcome().dead).toEqual({ 2: 'HANDLER_THREW', 5: 'STATE_INVALID' });
+    expect(world.stored.parked.size).toBe(0);
+  });
+
+  it('release: tries the event again, and it is quarantined again if it still cannot be applied', () => {
+    let isBroken = true;
+    const handler: Handler<Log> = {
+      name: 'mended',
+      initial: () => [],
+      apply(log, { data }, { streamSequence }) {
+        if (isBroken && (data as { deed: Deed }).deed === 'throw') throw new Error('broken');
+        return [...log, streamSequence];
+      },
+    };
+    const world = read(streamOf(['a'], ['a', 'throw'], ['a']), {}, handler as Handler);
+    expect(world.actor.operate('a', { kind: 'release' })).toBe('quarantined');
+    expect(logOf(world)).toEqual([1]);
+    isBroken = false;
+    expect(world.actor.operate('a', { kind: 'release' })).toBe('done');
+    expect(logOf(world)).toEqual([1, 2, 3]);
+    expect(world.actor.operate('a', { kind: 'release' })).toBe('not-found');
+    expect(world.actor.operate('nobody', { kind: 'skip' })).toBe('not-found');
+  });
+
+  it('edit: another content in the same place, also after a crash', () => {
+    const world = read(streamOf(['a'], ['a', 'throw'], ['a']));
+    checkpoint(world);
+    world.crash(false);
+    world.answerAll();
+    const edited = streamEvent(2, T0 + 1, { key: 'a', deed: 'add' });
+    expect(world.actor.operate('a', { kind: 'edit', ...edited })).toBe('done');
+    expect(logOf(world)).toEqual([1, 2, 3]);
+    expect([...world.stored.dead, ...world.stored.parked]).toEqual([]);
+  });
+
+  it('a body that cannot be decoded quarantines its key too', () => {
+    const garbage = streamEvent(2, T0, { key: 'a', body: '{' });
+    const world = read([streamEvent(1, T0, { key: 'a' }), garbage, streamEvent(3, T0 + 1, { key: 'a' })]);
+    expect(world.actor.quarantined()).toMatchObject([{ key: 'a', quarantine: { code: 'EVENT_INVALID' }, parked: 2 }]);
+    checkpoint(world);
+    world.crash(false);
+    world.answerAll();
+    world.skipQuarantined();
+    expect(logOf(world)).toEqual([1, 3]);
+    expect(world.outcome().dead).toEqual({ 2: 'EVENT_INVALID' });
+  });
+
+  it('too many parked events stop the partition; none is lost', () => {
+    const world = read(poisoned, { parkedMax: 2 });
+    expect(world.actor.halt?.code).toBe('PARKED_FULL');
+    checkpoint(world);
+    world.options = { ...options, parkedMax: 10 };
+    world.crash(false);
+    expect(world.finish().states).toMatchObject({ a: { log: [1, 3, 6] }, b: { log: [4] } });
+  });
+
+  it('K3: dead letters full while skipping: the event stays at the head of its key, nothing behind it is decided', () => {
+    const world = read(poisoned, { deadLettersMax: 0 });
+    checkpoint(world);
+    world.actor.operate('a', { kind: 'skip' });
+    expect(world.actor.halt?.code).toBe('DEAD_LETTERS_FULL');
+    checkpoint(world);
+    expect(logOf(world)).toEqual([1]);
+    world.options = { ...options, deadLettersMax: 10 };
+    world.crash(false);
+    world.answerAll();
+    expect(world.finish().states.a?.log).toEqual([1, 3, 6]);
+  });
+
+  it('K2: order time: what was on time when it was parked is not late after a crash, and keeps its place', () => {
+    const times: [number, Deed?][] = [[0], [10, 'throw'], [40], [30], [200]];
+    const stream = times.map(([time, deed = 'add'], i) => streamEvent(i + 1, T0 + i, { time: T0 + time, deed }));
+    const world = read(stream, { order: 'time' });
+    checkpoint(world);
+    expect(world.actor.parked).toBe(3);
+    world.crash(false);
+    world.answerAll();
+    world.skipQuarantined();
+    expect(world.finish()).toMatchObject({ states: { a: { log: [1, 4, 3, 5] } }, counters: { late: 0 } });
+  });
+});
+
+describe('replay of a dead letter', () => {
+  it('applies it now, once, and the letter is gone with the same cut', () => {
+    const world = read(streamOf(['a', 'throw'], ['a']), { poison: 'dead-letter' });
+    checkpoint(world);
+    expect(world.stored.dead.size).toBe(1);
+    const mended = streamEvent(1, T0, { key: 'a', deed: 'add' });
+    const event = mended.decoded.kind === 'event' ? mended.decoded.event : (undefined as unknown as Event);
+    expect(world.actor.replay(mended.raw, event)).toBe('done');
+    world.prepare();
+    expect(world.pending?.dead.remove).toEqual(['1']);
+    expect(world.actor.replay(world.stream[0]!.raw, { ...event, data: { deed: 'throw' } })).toMatchObject({
+      code: 'HANDLER_THREW',
+    });
+  });
+});
