@@ -1,8 +1,11 @@
 # Millrace in a container.
 #
 #   docker build -t millrace .
-#   docker run --rm --network host --read-only --cap-drop ALL millrace provision
-#   docker run --rm --network host --read-only --cap-drop ALL millrace
+#   docker run --rm --init --network host --read-only --cap-drop ALL millrace provision
+#   docker run --rm --init --network host --read-only --cap-drop ALL millrace
+#
+# --init, because a process that is the first of its container ignores a signal until it has asked for it: without it, a
+# stop in the first moments of the start would wait for its time-out.
 #
 # Options are MILLRACE_* variables, flags after the command, or a mounted file that MILLRACE_CONFIG names. The image
 # writes no files, so its root may be read-only; it runs as a user without a name or a home and needs no capability.

@@ -336,6 +336,9 @@ export class Node {
         return { position, anchor, gap: [] };
       case 'gap':
         if (!acceptGap) throw errorOf(gapFault(stream, verdict.first, verdict.last));
+        // Where only the anchor's own event is gone, what is before it is still there: it is read, and the gap is met
+        // again as a hole. One that lies below the floor was decided and is missed by nobody.
+        if (verdict.first > position.floor + 1 || verdict.last <= position.floor) return { position, anchor, gap: [] };
         return { position: skipTo(position, verdict.last), anchor, gap: [verdict.first, verdict.last] };
       case 'regression': {
         if (!acceptGap) throw new MillraceError('REGRESSION', `stream ${stream}: ${verdict.detail}`);

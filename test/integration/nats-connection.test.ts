@@ -173,3 +173,24 @@ describe('with no more rights than needed', () => {
     await expect(deaf.append({ ...allowed, id: '3' })).rejects.toMatchObject({ code: 'NATS_REFUSED' });
   });
 });
+
+describe('JetStreamSink', () => {
+  it('A2: keeps what it is given while there is no connection, and sends it over the next', async () => {
+    const nats = kept(await NatsFixture.start(binary));
+    const stream = await nats.newStream();
+    const proxy = kept(await TcpProxy.start(nats.server.port));
+    const connection = await connectTo({ url: `nats://127.0.0.1:${proxy.port}` });
+    const sink = new JetStreamSink(connection, { timeoutMs: 30_000 });
+    const event = { subject: `${stream.prefix}a`, id: '1', body: new TextEncoder().encode('{}') };
+    const unknown = sink.append(event).catch((error: unknown) => error);
+    proxy.block();
+    await until(() => proxy.refused > 0, 10_000, 'an attempt to connect');
+    await unknown;
+    const waiting = sink.append({ ...event, id: '2' });
+    const before = proxy.refused;
+    // The library throws away with every attempt what was given to it meanwhile.
+    await until(() => proxy.refused > before, 10_000, 'another attempt');
+    proxy.heal();
+    expect(await waiting).toMatchObject({ stream: stream.name, duplicate: false });
+  });
+});

@@ -69,6 +69,7 @@ describe('Actor, order time', () => {
     const disorder = { behindMs: 90, aheadMs: 60, gapMs: 120 };
     const choices = fc.record({
       idleMs: fc.constantFrom(30, 1e9),
+      settleMs: fc.constantFrom(0, 20),
       bufferEventsMax: fc.constantFrom(2, 1e6),
       residentKeysMax: fc.constantFrom(0, 1, 100),
     });

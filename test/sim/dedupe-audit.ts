@@ -14,7 +14,7 @@ const DEAD = 3;
 
 /** What is wrong with the stored segments, or undefined. */
 export function problemOfSegments(shadow: Shadow, own: readonly Entry[], plan: Plan): string | undefined {
-  if (plan.dedupe === undefined || shadow.isTainted) return undefined;
+  if (plan.dedupe === undefined || shadow.isTainted || shadow.isLegacy) return undefined;
   const stored = storedDecisions(shadow);
   if (typeof stored === 'string') return stored;
   let expected = 0;

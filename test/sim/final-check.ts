@@ -9,6 +9,7 @@ import type { PartitionStatus } from '../../src/runtime/partition-table.js';
 import type { Auditor } from './auditor.js';
 import { problemOfSegments } from './dedupe-audit.js';
 import { referenceOf } from './reference.js';
+import type { Entry } from './ledger.js';
 import type { Shadow } from './shadow.js';
 import type { World } from './world.js';
 
@@ -31,12 +32,16 @@ export function whatIsMissing(world: World, auditor: Auditor): string | undefine
     const shadow = auditor.shadow(partition);
     const own = world.ledger.own(partition);
     if (!shadow.exists) return `${where} has no record`;
-    const next = own[shadow.decidedFirst];
+    if (shadow.isTainted && !world.acceptsGaps) return `${where} to halt, it goes on from events that the log has lost`;
+    const next = shadow.isTainted ? firstAfter(own, shadow.common(world.ledger.keeps)) : own[shadow.decidedFirst];
     if (next !== undefined) return `${where} has not decided ${next.sequence}`;
     if (shadow.outbox.size > 0) return `${where} has outputs left`;
-    if (shadow.isTainted) return `${where} goes on from events that the log has lost`;
   }
   return undefined;
+}
+
+function firstAfter(own: readonly Entry[], common: number): Entry | undefined {
+  return own.find(({ sequence }) => sequence > common);
 }
 
 /** I11: why this halt has no cause, or undefined if it has. */
@@ -47,11 +52,11 @@ function whyUnjust(world: World, auditor: Auditor, { partition, fault }: Partiti
   const isJust = ((): boolean => {
     switch (code) {
       case 'GAP':
-        return ledger.removals > 0 && isGapSeen(world, shadow);
+        return !world.acceptsGaps && ledger.removals > 0 && isGapSeen(world, shadow);
       case 'REGRESSION':
-        return shadow.isTainted || shadow.floor > ledger.last;
+        return !world.acceptsGaps && (shadow.isTainted || shadow.floor > ledger.last);
       case 'LOST_CHECKPOINT':
-        return !shadow.exists && ledger.removals > 0;
+        return !world.acceptsGaps && !shadow.exists && ledger.removals > 0;
       case 'FENCED':
         return false; // the operator starts it again
       case 'DEAD_LETTERS_FULL':
@@ -76,14 +81,14 @@ function isGapSeen(world: World, { floor, anchorSequence }: Shadow): boolean {
 export async function checkEnd(world: World, auditor: Auditor): Promise<void> {
   for (let partition = 0; partition < world.plan.partitions; partition++) {
     const shadow = auditor.shadow(partition);
-    if (!shadow.isTainted) await compareStore(world, partition, shadow);
+    if (!shadow.isTainted && !shadow.isLegacy) await compareStore(world, partition, shadow);
     const problem = problemOfSegments(shadow, world.ledger.own(partition), world.plan);
     if (problem !== undefined) world.violate('I12', `partition ${partition}: ${problem}`);
     const status = world.nodes
       .at(-1)
       ?.node.status()
       .partitions.find((one) => one.partition === partition);
-    if (status?.phase === 'running') compareReference(world, auditor, partition, shadow);
+    if (status?.phase === 'running' && !shadow.isTainted && !shadow.isLegacy) compareReference(world, auditor, partition, shadow);
   }
 }
 

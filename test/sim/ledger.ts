@@ -42,8 +42,11 @@ export class Ledger {
   readonly #newest = new Map<string, Entry>();
   /** Lowest stored sequence. */
   first = 1;
-  /** How often a tail was lost, and how many events were removed. */
-  losses = 0;
+  /** The last sequence that was kept, for each loss of the tail. */
+  readonly keeps: number[] = [];
+  /** Ids and keys of the lost events. */
+  readonly lost = new Set<string>();
+  /** How many events were removed. */
   removals = 0;
   written = 0;
 
@@ -73,7 +76,7 @@ export class Ledger {
     const isAhead = said !== undefined && time > limit;
     const isClamped = isAhead && ahead === 'clamp';
     const code = isAhead && !isClamped ? 'EVENT_TIME_AHEAD' : publish.code;
-    const name = said === undefined ? '' : `${said.id}\n${said.key}`;
+    const name = said === undefined ? '' : nameOf(said);
     const own = this.#own[publish.partition]!;
     const prior = code === undefined ? this.#newest.get(name) : undefined;
     const arrival = own[own.length - 1]?.arrival ?? Number.NEGATIVE_INFINITY;
@@ -114,12 +117,18 @@ export class Ledger {
 
   /** The log falls back to an earlier length. */
   loseTail(last: number): void {
-    this.losses++;
+    this.keeps.push(last);
+    for (let sequence = last + 1; sequence <= this.last; sequence++) this.lost.add(nameOf(this.#entries[sequence]!));
     this.#entries = this.#entries.slice(0, last + 1);
     this.first = Math.min(this.first, last + 1);
     this.#newest.clear();
     for (const own of this.#own) while (own.length > 0 && own[own.length - 1]!.sequence > last) own.pop();
     for (const entry of this.#entries)
-      if (entry !== undefined && entry.code === undefined) this.#newest.set(`${entry.id}\n${entry.key}`, entry);
+      if (entry !== undefined && entry.code === undefined) this.#newest.set(nameOf(entry), entry);
   }
+}
+
+/** Id and key in one. */
+export function nameOf({ id, key }: { readonly id: string; readonly key: string }): string {
+  return `${id}\n${key}`;
 }

@@ -69,7 +69,8 @@ export class World {
   isHealed = false;
   /** The operator has looked after the heal. */
   isAttended = false;
-  #acceptsGaps: boolean;
+  /** Nodes that are started now go on over lost ranges. */
+  acceptsGaps: boolean;
   #started = 0;
   #nonces = 0;
   #isRestartPlanned = false;
@@ -80,7 +81,7 @@ export class World {
     this.random = new Random(Math.imul(plan.seed, 0xc2b2ae35) ^ 0xdee1);
     this.trace = new Trace(options.keepsText);
     this.ledger = new Ledger(plan);
-    this.#acceptsGaps = plan.acceptGap === 'always';
+    this.acceptsGaps = plan.acceptGap === 'always';
     this.#strikes = new Strikes(this);
     this.network = new Network({
       plan,
@@ -124,7 +125,7 @@ export class World {
     const number = ++this.#started;
     const name = `n${number}`;
     this.trace.note(this.time.now, name, 'boot', '', 0, 0);
-    const node = new SimNode(this.#surroundings, name, sameName ? 'node' : name, this.#acceptsGaps);
+    const node = new SimNode(this.#surroundings, name, sameName ? 'node' : name, this.acceptsGaps);
     this.nodes.push(node);
     node.start((error) => this.#failed(node, error));
   }
@@ -203,7 +204,7 @@ export class World {
     const isFirst = !this.isAttended;
     this.isAttended = true;
     if (halted.length === 0 || !(isFirst || isFenced)) return;
-    if (this.plan.acceptGap === 'in the end') this.#acceptsGaps = true;
+    if (this.plan.acceptGap === 'in the end') this.acceptsGaps = true;
     this.coverage.add('restarted by the operator');
     this.drain(node);
   }

@@ -2,7 +2,7 @@
  * Everything a stream holds, read by a consumer of the test's own through the plain client: the ground that the
  * oracle stands on. Nothing of Millrace takes part.
  */
-import { createInbox, type NatsConnection, nanos } from '@nats-io/nats-core';
+import { createInbox, type Msg, type NatsConnection, nanos } from '@nats-io/nats-core';
 import { until } from './until.js';
 
 export interface Captured {
@@ -71,10 +71,11 @@ export async function stateOf(nc: NatsConnection, stream: string): Promise<Info[
   return (await ask<Info>(nc, `$JS.API.STREAM.INFO.${stream}`, {})).state;
 }
 
+/** Asked once more if nothing comes: what is sent while a killed server is not back yet is lost without a word. */
 async function ask<T>(nc: NatsConnection, subject: string, request: object): Promise<T> {
-  const answer = (await nc.request(subject, JSON.stringify(request), { timeout: 10_000 })).json<
-    T & { error?: { description: string } }
-  >();
+  const once = (timeout: number): Promise<Msg> => nc.request(subject, JSON.stringify(request), { timeout });
+  const message = await once(5_000).catch(() => once(15_000));
+  const answer = message.json<T & { error?: { description: string } }>();
   if (answer.error !== undefined) throw new Error(`${subject}: ${answer.error.description}`);
   return answer;
 }

@@ -8,11 +8,17 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { Redis } from 'ioredis';
 import type { OptionsInput } from '../../src/options/types.js';
-import { locateServers } from '../../src/services/binaries.js';
+import { locateServers, type ServerBinary } from '../../src/services/binaries.js';
 import { startNatsServer } from '../../src/services/nats-server.js';
 import { startRedisServer } from '../../src/services/redis-server.js';
 import type { RunningServer } from '../../src/services/server-process.js';
 import { NodeProcess } from './node-process.js';
+
+export interface ClusterOptions {
+  /** Another nats-server than the machine's own. */
+  readonly natsBinary?: ServerBinary | undefined;
+  readonly redisArgs?: readonly string[] | undefined;
+}
 
 export class Cluster {
   readonly nats: RunningServer;
@@ -31,11 +37,11 @@ export class Cluster {
     this.db = db;
   }
 
-  static async start(): Promise<Cluster> {
+  static async start({ natsBinary, redisArgs }: ClusterOptions = {}): Promise<Cluster> {
     const dir = await mkdtemp(join(tmpdir(), 'millrace-cluster-'));
     const binaries = await locateServers();
-    const nats = await startNatsServer({ binary: binaries.nats, dir: join(dir, 'nats') });
-    const redis = await startRedisServer({ binary: binaries.redis, dir: join(dir, 'redis') });
+    const nats = await startNatsServer({ binary: natsBinary ?? binaries.nats, dir: join(dir, 'nats') });
+    const redis = await startRedisServer({ binary: binaries.redis, dir: join(dir, 'redis'), args: redisArgs });
     const nc = await connect({ servers: nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
     const db = new Redis(redis.url, { protocol: 2 });
     db.on('error', () => undefined);
@@ -51,6 +57,11 @@ export class Cluster {
   async purgeUpTo(stream: string, last: number): Promise<void> {
     const jsm = await jetstreamManager(this.nc, { timeout: 60_000 });
     await jsm.streams.purge(stream, { seq: last + 1 });
+  }
+
+  async deleteMessage(stream: string, sequence: number): Promise<void> {
+    const jsm = await jetstreamManager(this.nc);
+    await jsm.streams.deleteMessage(stream, sequence);
   }
 
   async lastSequence(stream: string): Promise<number> {

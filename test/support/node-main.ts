@@ -39,6 +39,7 @@ function fail(error: unknown): void {
 }
 
 process.on('SIGTERM', () => void end(0));
+tell({ kind: 'up' });
 // The test is gone: nobody is left who would end this process.
 process.on('disconnect', () => {
   if (ending === undefined) process.exit(1);

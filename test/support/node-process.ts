@@ -9,6 +9,8 @@ export type NodeRequest = { readonly kind: 'status' } | { readonly kind: 'killTh
 
 export type NodeReply =
   | { readonly kind: 'log'; readonly level: string; readonly event: string; readonly fields: object }
+  /** From now on SIGTERM drains. */
+  | { readonly kind: 'up' }
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'status'; readonly status: NodeStatus };
@@ -31,6 +33,7 @@ export class NodeProcess {
   /** Settles when the process has ended. */
   readonly exited: Promise<NodeExit>;
   #stderr = '';
+  #isUp = false;
   #isReady = false;
   #exit: NodeExit | undefined;
   #status: NodeStatus | undefined;
@@ -80,6 +83,7 @@ export class NodeProcess {
   }
 
   async status(): Promise<NodeStatus> {
+    if (this.hasEnded) throw new Error(`the node has ended; ${this.#story()}`);
     this.#status = undefined;
     this.#child.send({ kind: 'status' } satisfies NodeRequest);
     await until(
@@ -103,6 +107,11 @@ export class NodeProcess {
 
   /** SIGTERM: the node drains. Fails if it does not end with 0. */
   async drain(): Promise<void> {
+    await until(
+      () => this.#isUp || this.hasEnded,
+      START_MS,
+      () => `a process that listens; ${this.#story()}`,
+    );
     this.#child.kill('SIGTERM');
     await this.ended(0);
   }
@@ -125,6 +134,7 @@ export class NodeProcess {
   #receive(reply: NodeReply): void {
     if (reply.kind === 'log') this.logs.push(reply);
     else if (reply.kind === 'status') this.#status = reply.status;
+    else if (reply.kind === 'up') this.#isUp = true;
     else if (reply.kind === 'ready') this.#isReady = true;
     else this.failure = { code: reply.code, message: reply.message };
   }

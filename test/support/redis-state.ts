@@ -9,6 +9,8 @@ export interface StoredRecord {
   readonly number: number;
   readonly floor: number;
   readonly above: string;
+  /** Stream sequence of the last event that was routed when it was stored. */
+  readonly anchor: number;
   readonly events: number;
   readonly applied: number;
   readonly counters: Counters;
@@ -28,6 +30,15 @@ interface Counters {
 const nameOf = (app: string, partition: number, part: string): string => `millrace:{${app}:${partition}}:${part}`;
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
 
+/** Whether the record says that an event of its partition is decided. */
+export function isDecided({ floor, above }: StoredRecord, sequence: number): boolean {
+  if (sequence <= floor) return true;
+  return above.split(',').some((range) => {
+    const [start, count] = range.split('+').map(Number);
+    return range !== '' && sequence >= floor + start! && sequence < floor + start! + count!;
+  });
+}
+
 /** Records of all partitions; undefined where none is stored. */
 export async function readRecords(db: Redis, app: string, partitions = 64): Promise<(StoredRecord | undefined)[]> {
   const reads = db.pipeline();
@@ -37,11 +48,16 @@ export async function readRecords(db: Redis, app: string, partitions = 64): Prom
     if (error !== null) throw error;
     const [number, text] = fields as [string | null, string | null];
     if (number === null || text === null) return undefined;
-    const record = JSON.parse(text) as StoredRecord & { floor: string; counters: Counters };
+    const record = JSON.parse(text) as StoredRecord & {
+      floor: string;
+      counters: Counters;
+      anchor: { sequence: string };
+    };
     const { counters, above, deadStored, gaps } = record;
     const events = counters.applied + counters.duplicates + sum(Object.values(counters.dead));
     const { applied } = counters;
-    return { number: Number(number), floor: Number(record.floor), above, events, applied, counters, deadStored, gaps };
+    const [floor, anchor] = [Number(record.floor), Number(record.anchor.sequence)];
+    return { number: Number(number), floor, above, anchor, events, applied, counters, deadStored, gaps };
   });
 }
 
@@ -190,14 +206,14 @@ export class RecordWatch {
   #checkpoints = 0;
   readonly #done: Promise<void>;
 
-  constructor(db: Redis, app: string) {
+  constructor(db: Redis, app: string, deadlineMs = 600_000) {
     this.#done = until(
       async () => {
         const records = await readRecords(db, app);
         for (const [p, record] of records.entries()) this.#check(p, record);
         return this.#stopped;
       },
-      600_000,
+      deadlineMs,
       'the end of the test',
     );
     this.#done.catch(() => undefined);

@@ -29,8 +29,8 @@ export class TcpProxy {
   readonly #drops = new Map<Direction, string>();
   #isRefusing = false;
   #delayMs = 0;
-  /** Connections accepted so far. */
-  accepted = 0;
+  /** Connections refused by `block` so far. */
+  refused = 0;
   /** Chunks lost by `dropOnce` so far. */
   dropped = 0;
 
@@ -113,10 +113,10 @@ export class TcpProxy {
 
   #accept(client: Socket): void {
     if (this.#isRefusing) {
+      this.refused++;
       client.resetAndDestroy();
       return;
     }
-    this.accepted++;
     const server = createConnection({ port: this.#targetPort, host: '127.0.0.1', noDelay: true });
     client.setNoDelay(true);
     this.#connect('requests', client, server);

@@ -135,7 +135,7 @@ describe('a long wait', () => {
     checkpoint(world);
     expect(world.stored.state.size).toBe(0);
     world.crash(false);
-    world.answerAll();
+    world.deliver();
     world.actor.passed(T0 + 30_000);
     expect(world.actor.parked).toBe(0);
     expect([logOf(world), logOf(world, 'b')]).toEqual([[1], [2]]);

@@ -104,7 +104,8 @@ export class PullReading implements Reading {
 
   /** The client library will make no more connections. */
   disconnected(): void {
-    this.#fail(new MillraceError('NATS_UNREACHABLE', 'the connection was closed'));
+    // What `start` asks for fails by itself.
+    if (this.#started) this.#fail(new MillraceError('NATS_UNREACHABLE', 'the connection was closed'));
   }
 
   async #open(): Promise<void> {
@@ -146,14 +147,22 @@ export class PullReading implements Reading {
       this.#sink.event(streamSequence, timeMs, timeNanos, subjectBytes(message), headerBytes(message), body);
       if (caughtUp && !this.#stopped) this.#sink.caughtUp();
     } catch (error) {
-      // Thrown on, it would end the client library's read loop without a word.
-      this.#fail(new MillraceError('BUG', `the reader threw: ${messageOf(error)}`, { cause: error }));
+      this.#failThrown(error);
     }
   }
 
   #idle(): void {
     this.#restartMs = RESTART_MS_MIN;
-    this.#sink.caughtUp();
+    try {
+      this.#sink.caughtUp();
+    } catch (error) {
+      this.#failThrown(error);
+    }
+  }
+
+  /** The sink threw. Thrown on, the error would end the client library's read loop without a word. */
+  #failThrown(cause: unknown): void {
+    this.#fail(new MillraceError('BUG', `the reader threw: ${messageOf(cause)}`, { cause }));
   }
 
   #lost(reason: string): void {

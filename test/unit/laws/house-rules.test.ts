@@ -39,8 +39,12 @@ const LONG_FILES: Readonly<Record<string, { readonly linesMax: number; readonly 
     linesMax: 340,
     reason: 'one table: probing, eviction and ageing share its words',
   },
+  'src/host/hosted-partition.ts': {
+    linesMax: 360,
+    reason: 'the life of a partition in a thread: claim, load, commit, halt',
+  },
   'src/options/table.ts': { linesMax: 340, reason: 'one row per option, and every option in one table' },
-  'src/runtime/node.ts': { linesMax: 480, reason: 'the life cycle of a node: start, run, drain, stop' },
+  'src/runtime/node.ts': { linesMax: 520, reason: 'the life cycle of a node: start, run, drain, stop' },
 };
 
 const linesOf = ({ text }: SourceFile): number => text.split('\n').length - 1;

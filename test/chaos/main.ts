@@ -1,0 +1,41 @@
+/**
+ * Faults on real processes, at length:
+ *   node dist/test/chaos/main.js --fault kill --rounds 200
+ *   node dist/test/chaos/main.js --workload 300000 --faults 50
+ * A verdict on standard output, with `--json` as one JSON document; exit code 1 if anything was wrong.
+ */
+import { parseArgs } from 'node:util';
+import { killRounds } from './kill-rounds.js';
+
+const { values } = parseArgs({
+  options: {
+    fault: { type: 'string' },
+    rounds: { type: 'string', default: '200' },
+    workload: { type: 'string' },
+    faults: { type: 'string', default: '50' },
+    order: { type: 'string' },
+    seed: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
+const progress = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
+async function main(): Promise<readonly { readonly violations: readonly string[] }[]> {
+  if (values.fault === 'kill') return [await killRounds({ rounds: Number(values.rounds), seed, progress })];
+  throw new Error('what to do is --fault kill --rounds N, or --workload EVENTS --faults N');
+}
+
+const results = await main();
+for (const result of results) {
+  if (values.json) continue;
+  const { violations, ...figures } = result;
+  for (const [name, value] of Object.entries(figures)) console.log(`${name.padEnd(20)} ${String(value)}`);
+  for (const violation of violations) console.log(`VIOLATION ${violation}`);
+  console.log(violations.length === 0 ? 'passed: nothing lost, nothing twice, nothing out of order' : 'FAILED');
+}
+if (values.json) console.log(JSON.stringify(results, undefined, 2));
+if (results.some(({ violations }) => violations.length > 0)) process.exitCode = 1;
