@@ -1,10 +1,20 @@
 /**
  * What a person asks of a partition: explanations, quarantined keys, dead letters. Changes go through the actor and
  * the next commit like everything else, so they are fenced, atomic and in order; the answer comes when they are durable.
+ *
+ * Invariants
+ * O1. Changes of one partition are made one after the other: two that were asked at once would both find the same
+ *     dead letter, and apply it twice.
+ * O2. What would be refused changes nothing: the original event stays where it is.
+ * O3. An event belongs to the partition of its key, also when a person has written it.
  */
 import type { Actor } from '../core/actor/actor.js';
+import type { QuarantineAction } from '../core/actor/key-order.js';
 import type { DeadLetter } from '../core/checkpoint/commit.js';
+import { decodeRecord } from '../core/checkpoint/record.js';
+import type { Event, RawEvent } from '../core/event/event.js';
 import type { Rejection } from '../core/event/reject.js';
+import { partitionOf } from '../core/key/partition.js';
 import { MillraceError } from '../errors.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Clock } from '../ports/clock.js';
@@ -20,9 +30,14 @@ export interface QuestionDependencies {
   readonly decoder: EventDecoder;
 }
 
+type Change = Exclude<Question, { kind: 'explain' | 'quarantined' }>;
+
 /** The state of a key is loaded within this time, or the question fails. */
 const LOAD_MS_MAX = 5_000;
 const LOAD_POLL_MS = 10;
+
+/** O1: the end of the last change of each partition. */
+const lastChanges = new WeakMap<HostedPartition, Promise<unknown>>();
 
 /** Answers a question; errors become a fault. */
 export async function answer(
@@ -31,98 +46,178 @@ export async function answer(
   deps: QuestionDependencies,
 ): Promise<Answer> {
   try {
-    if (partition?.operable === undefined)
-      throw new MillraceError('NOT_FOUND', 'the partition is not running here; its reason stands in the status');
-    return await answerOn(partition, partition.operable, question, deps);
+    const actor = operableOf(partition);
+    switch (question.kind) {
+      case 'explain':
+        return { kind: 'explanation', explanation: actor.explain(question.id) };
+      case 'quarantined': {
+        const keys = actor.quarantined().map(({ key, quarantine, parked }) => ({ key, ...quarantine, parked }));
+        return { kind: 'quarantined', keys };
+      }
+      default:
+        return await inTurn(partition!, () => new Desk(partition!, deps).change(question));
+    }
   } catch (error) {
     return { kind: 'fault', fault: faultOf(error) };
   }
 }
 
-async function answerOn(
-  partition: HostedPartition,
-  actor: Actor,
-  question: Question,
-  deps: QuestionDependencies,
-): Promise<Answer> {
-  switch (question.kind) {
-    case 'explain':
-      return { kind: 'explanation', explanation: actor.explain(question.id) };
-    case 'quarantined': {
-      const keys = actor.quarantined().map(({ key, quarantine, parked }) => ({ key, ...quarantine, parked }));
-      return { kind: 'quarantined', keys };
+function operableOf(partition: HostedPartition | undefined): Actor {
+  if (partition?.operable !== undefined) return partition.operable;
+  throw new MillraceError('NODE_UNREACHABLE', 'the partition does not run here at the moment; the status says why');
+}
+
+function inTurn<T>(partition: HostedPartition, change: () => Promise<T>): Promise<T> {
+  const turn = (lastChanges.get(partition) ?? Promise.resolve()).then(change);
+  lastChanges.set(
+    partition,
+    turn.catch(() => undefined),
+  );
+  return turn;
+}
+
+/** One change of one partition, from the question to the commit that holds it. */
+class Desk {
+  readonly #partition: HostedPartition;
+  readonly #deps: QuestionDependencies;
+  readonly #actor: Actor;
+
+  constructor(partition: HostedPartition, deps: QuestionDependencies) {
+    this.#partition = partition;
+    this.#deps = deps;
+    this.#actor = operableOf(partition);
+  }
+
+  async change(question: Change): Promise<Answer> {
+    switch (question.kind) {
+      case 'release':
+      case 'skip':
+        return this.#operate(question.key, { kind: question.kind });
+      case 'edit':
+        return this.#operate(question.key, await this.#edited(question.key, question.body));
+      case 'discard-letter':
+        await this.#letter(question.sequence);
+        this.#actor.discard(question.sequence);
+        return this.#changed(false);
+      case 'replay-letter':
+        return this.#replay(await this.#letter(question.sequence), question.body);
     }
-    case 'release':
-    case 'skip': {
-      const { key, kind } = question;
-      return changed(partition, await whenLoaded(deps.clock, () => actor.operate(key, { kind })));
+  }
+
+  async #operate(key: string, action: QuarantineAction): Promise<Answer> {
+    const before = this.#actor.halt;
+    const outcome = await this.#whenLoaded(key, () => this.#actor.operate(key, action));
+    const { halt } = this.#actor;
+    if (outcome !== 'not-found') {
+      const answered = await this.#changed(outcome === 'quarantined');
+      if (halt === undefined || halt === before) return answered;
+    } else if (halt === undefined)
+      throw new MillraceError('NOT_FOUND', `key ${JSON.stringify(key)} is not quarantined`);
+    throw new MillraceError(halt.code, `partition ${this.#partition.partition} has stopped: ${halt.problem}`);
+  }
+
+  /** O2, O3. Only content may change: place and numbers of the event are those under which the others wait behind it. */
+  async #edited(key: string, body: string): Promise<QuarantineAction> {
+    const head = this.#actor.quarantinedEvent(key);
+    if (head === undefined) throw new MillraceError('NOT_FOUND', `key ${JSON.stringify(key)} is not quarantined`);
+    const quarantine = this.#actor.quarantined().find((one) => one.key === key)?.quarantine;
+    if (quarantine?.code === 'SEQUENCE_GAP')
+      throw new MillraceError(
+        'REQUEST_INVALID',
+        'the key waits for a number that is missing, no event is wrong: publish it and release the key, or skip it',
+      );
+    const { raw, event } = this.#decode(head.streamSequence, withBody(head, body));
+    const before = this.#deps.decoder.decodeStored(head.streamSequence, head).decoded;
+    const problems = event.key === key ? [] : [`the key must stay ${JSON.stringify(key)}`];
+    if (before.kind === 'event')
+      for (const part of ['time', 'sequence'] as const)
+        if (event[part] !== before.event[part]) problems.push(`the ${part} must stay ${before.event[part] ?? 'unset'}`);
+    if (problems.length > 0)
+      throw new MillraceError('REQUEST_INVALID', `an edit changes only the content: ${problems.join('; ')}`, {
+        problems,
+      });
+    await this.#checkPlace(key);
+    return { kind: 'edit', raw, decoded: { kind: 'event', event } };
+  }
+
+  async #replay(letter: DeadLetter, body: string | undefined): Promise<Answer> {
+    const { raw, event } = this.#decode(letter.sequence, body === undefined ? letter : withBody(letter, body));
+    await this.#checkPlace(event.key);
+    const outcome = await this.#whenLoaded(event.key, () => this.#actor.replay(raw, event));
+    if (typeof outcome === 'object') throw refused(outcome);
+    if (outcome === 'quarantined')
+      throw new MillraceError('REQUEST_INVALID', `key ${JSON.stringify(event.key)} is quarantined: release it first`);
+    return this.#changed(false);
+  }
+
+  #decode(sequence: number, stored: Stored): { raw: RawEvent; event: Event } {
+    const { raw, decoded } = this.#deps.decoder.decodeStored(sequence, stored);
+    if (decoded.kind === 'rejected') throw refused(decoded.rejection);
+    return { raw, event: decoded.event };
+  }
+
+  /** O3. A subject may name a partition that is not the key's; such an event is a dead letter for good. */
+  async #checkPlace(key: string): Promise<void> {
+    const { partition } = this.#partition;
+    const stored = await this.#deps.store.read(partition);
+    const decoded = stored === undefined ? undefined : decodeRecord(stored.record);
+    if (decoded?.kind !== 'record')
+      throw new MillraceError('CORRUPT_CHECKPOINT', `partition ${partition}: its record cannot be read`);
+    const own = partitionOf(key, decoded.record.layout.partitions);
+    if (own === partition) return;
+    const message = `key ${JSON.stringify(key)} belongs to partition ${own}, the event lies in ${partition}`;
+    throw new MillraceError('EVENT_KEY_INVALID', message);
+  }
+
+  /** A stored dead letter; those of this moment are stored first. */
+  async #letter(sequence: number): Promise<DeadLetter> {
+    const { partition } = this.#partition;
+    await this.#flush();
+    const [text] = await this.#deps.store.deadLetters(partition, sequence - 1, 1);
+    const letter = text === undefined ? undefined : (JSON.parse(text) as DeadLetter);
+    if (letter?.sequence === sequence) return letter;
+    throw new MillraceError('NOT_FOUND', `partition ${partition} has no dead letter ${sequence}`);
+  }
+
+  async #whenLoaded<T>(key: string, attempt: () => T | 'loading'): Promise<T> {
+    const { clock } = this.#deps;
+    const deadline = clock.elapsed() + LOAD_MS_MAX;
+    for (let isFirst = true; ; isFirst = false) {
+      const outcome = attempt();
+      if (outcome !== 'loading') return outcome;
+      if (clock.elapsed() > deadline)
+        throw new MillraceError('REDIS_UNAVAILABLE', `the state of key ${JSON.stringify(key)} was not loaded`);
+      if (isFirst) await this.#load(key);
+      else await pause(clock, LOAD_POLL_MS);
     }
-    case 'edit': {
-      const { key, body } = question;
-      const edit = (): ReturnType<Actor['operate']> => {
-        const head = actor.quarantinedEvent(key);
-        if (head === undefined) return 'not-found';
-        return actor.operate(key, {
-          kind: 'edit',
-          ...deps.decoder.decodeStored(head.streamSequence, withBody(head, body)),
-        });
-      };
-      return changed(partition, await whenLoaded(deps.clock, edit));
-    }
-    case 'discard-letter':
-      await letterOf(partition, question.sequence, deps.store);
-      actor.discard(question.sequence);
-      return changed(partition, 'done');
-    case 'replay-letter': {
-      const letter = await letterOf(partition, question.sequence, deps.store);
-      const stored = question.body === undefined ? letter : withBody(letter, question.body);
-      const { raw, decoded } = deps.decoder.decodeStored(letter.sequence, stored);
-      if (decoded.kind === 'rejected') throw refused(decoded.rejection);
-      return changed(partition, await whenLoaded(deps.clock, () => replay(partition, actor, raw, decoded.event)));
-    }
+  }
+
+  /** Asks for the key's state; one that has stopped loads nothing by itself any more. */
+  async #load(key: string): Promise<void> {
+    this.#partition.settle();
+    if (!this.#partition.isFull) return;
+    const [state] = await this.#deps.store.loadStates(this.#partition.partition, [key]);
+    this.#actor.loaded(key, state);
+  }
+
+  async #changed(again: boolean): Promise<Answer> {
+    this.#partition.settle();
+    await this.#flush();
+    return { kind: 'changed', again };
+  }
+
+  async #flush(): Promise<void> {
+    if (await this.#partition.flush()) return;
+    throw new MillraceError('FENCED', 'the partition stopped before the change was known to be durable');
   }
 }
 
-function replay(partition: HostedPartition, actor: Actor, ...event: Parameters<Actor['replay']>): 'done' | 'loading' {
-  const outcome = actor.replay(...event);
-  partition.settle();
-  if (outcome === 'done' || outcome === 'loading') return outcome;
-  if (typeof outcome === 'object') throw refused(outcome);
-  throw new MillraceError('REQUEST_INVALID', `key ${JSON.stringify(event[1].key)} is quarantined: release it first`);
-}
+type Stored = Parameters<EventDecoder['decodeStored']>[1];
 
 function refused({ code, problems }: Rejection): MillraceError {
   return new MillraceError(code, `the event is refused again: ${problems.join('; ')}`, { problems });
 }
 
-function withBody<T extends { body: string; encoding: 'utf8' | 'base64' }>(stored: T, body: string): T {
+function withBody(stored: Stored, body: string): Stored {
   return { ...stored, body, encoding: 'utf8' };
-}
-
-async function letterOf(partition: HostedPartition, sequence: number, store: CheckpointStore): Promise<DeadLetter> {
-  if (!(await partition.flush())) throw new MillraceError('NOT_FOUND', 'the partition has stopped');
-  const [text] = await store.deadLetters(partition.partition, sequence - 1, 1);
-  const letter = text === undefined ? undefined : (JSON.parse(text) as DeadLetter);
-  if (letter?.sequence === sequence) return letter;
-  throw new MillraceError('NOT_FOUND', `partition ${partition.partition} has no dead letter ${sequence}`);
-}
-
-async function whenLoaded<T>(clock: Clock, attempt: () => T | 'loading'): Promise<T> {
-  const deadline = clock.elapsed() + LOAD_MS_MAX;
-  for (;;) {
-    const outcome = attempt();
-    if (outcome !== 'loading') return outcome;
-    if (clock.elapsed() > deadline) throw new MillraceError('REDIS_UNAVAILABLE', 'the state of the key was not loaded');
-    await pause(clock, LOAD_POLL_MS);
-  }
-}
-
-async function changed(
-  partition: HostedPartition,
-  outcome: 'done' | 'quarantined' | 'loading' | 'not-found',
-): Promise<Answer> {
-  if (outcome === 'not-found') throw new MillraceError('NOT_FOUND', 'the key is not quarantined');
-  if (!(await partition.flush()))
-    throw new MillraceError('FENCED', 'the partition stopped before the change was durable');
-  return { kind: 'changed', again: outcome === 'quarantined' };
 }

@@ -1,9 +1,11 @@
 /** Script: writes the files that follow from the option table. `node dist/src/options/generate.js` */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { generatedFiles } from './generated-files.js';
+import { withOptionsTable } from './options-table.js';
 
 // From dist/src/options/ to the root of the repository.
-const root = new URL('../../../', import.meta.url);
+const at = (path: string): string => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 
-for (const file of generatedFiles()) writeFileSync(fileURLToPath(new URL(file.path, root)), file.text);
+for (const { path, text } of generatedFiles()) writeFileSync(at(path), text);
+writeFileSync(at('README.md'), withOptionsTable(readFileSync(at('README.md'), 'utf8')));

@@ -12,3 +12,13 @@ export function optionsTable(): string {
   }
   return `${lines.join('\n')}\n`;
 }
+
+const BEGIN = '<!-- options:begin';
+const END = '<!-- options:end -->';
+
+/** The README with the table between its two markers as it must be. */
+export function withOptionsTable(readme: string): string {
+  const begin = readme.indexOf('\n', readme.indexOf(BEGIN)) + 1;
+  const end = readme.indexOf(END);
+  return `${readme.slice(0, begin)}${optionsTable()}${readme.slice(end)}`;
+}

@@ -123,7 +123,8 @@ export class Auditor {
     for (const segment of commit.dedupeDrop) shadow.segments.delete(segment);
     for (const [id, output] of commit.outbox.set) this.#emitted(shadow, id, output);
     for (const id of commit.outbox.remove) shadow.outbox.delete(id);
-    if (position.floor < shadow.floor && !wasTainted) world.violate('I5', `${where}: the floor went back from ${shadow.floor}`);
+    if (position.floor < shadow.floor && !wasTainted)
+      world.violate('I5', `${where}: the floor went back from ${shadow.floor}`);
     shadow.floor = position.floor;
     const audit = new CommitAudit(world, shadow, commit, record, where);
     if (shadow.isTainted) audit.adopt();

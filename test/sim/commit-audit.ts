@@ -118,7 +118,8 @@ export class CommitAudit {
     const { order, late } = this.#plan;
     if (before === undefined) return;
     if (order === 'none') {
-      if (before.sequence > entry.sequence && !this.#shadow.isLegacy) this.#violate('I4', `${entry.sequence} after ${before.sequence}`);
+      if (before.sequence > entry.sequence && !this.#shadow.isLegacy)
+        this.#violate('I4', `${entry.sequence} after ${before.sequence}`);
       return;
     }
     const newest = this.#shadow.newest.get(entry.key)!;

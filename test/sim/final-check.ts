@@ -8,8 +8,8 @@ import type { ErrorCode } from '../../src/errors.js';
 import type { PartitionStatus } from '../../src/runtime/partition-table.js';
 import type { Auditor } from './auditor.js';
 import { problemOfSegments } from './dedupe-audit.js';
-import { referenceOf } from './reference.js';
 import type { Entry } from './ledger.js';
+import { referenceOf } from './reference.js';
 import type { Shadow } from './shadow.js';
 import type { World } from './world.js';
 
@@ -88,7 +88,8 @@ export async function checkEnd(world: World, auditor: Auditor): Promise<void> {
       .at(-1)
       ?.node.status()
       .partitions.find((one) => one.partition === partition);
-    if (status?.phase === 'running' && !shadow.isTainted && !shadow.isLegacy) compareReference(world, auditor, partition, shadow);
+    if (status?.phase === 'running' && !shadow.isTainted && !shadow.isLegacy)
+      compareReference(world, auditor, partition, shadow);
   }
 }
 

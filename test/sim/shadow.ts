@@ -1,6 +1,7 @@
 /** What the auditor knows to be stored of one partition, from the commits and claims that took effect. */
-import type { Entry } from './ledger.js';
+
 import type { History } from './history-handler.js';
+import type { Entry } from './ledger.js';
 
 /**
  * What became of an event. `gap`: it was gone before anybody could decide it, and the record says so. `dropped`: late or

@@ -1,0 +1,153 @@
+/**
+ * What people ask of a node about its events: what became of an id, which keys are quarantined, and changes of both.
+ *
+ * An id alone does not say whose partition it is, so every partition of the node is asked and the answers become one.
+ * One that cannot answer is named with its reason, and holds up no other; every question has a deadline.
+ */
+import { partitionOf } from '../core/key/partition.js';
+import { codeOf, type ErrorCode, MillraceError, messageOf } from '../errors.js';
+import type { CheckpointStore } from '../ports/checkpoint-store.js';
+import type { Clock } from '../ports/clock.js';
+import type { Answer, QuarantinedKey, Question } from '../protocol/messages.js';
+import { decisionsOf, type EventDecision } from './event-decisions.js';
+import type { Node } from './node.js';
+import type { PartitionPhase, PartitionStatus } from './partition-table.js';
+
+export interface InquiryDependencies {
+  readonly node: Pick<Node, 'ask' | 'status'>;
+  readonly store: Pick<CheckpointStore, 'deadLetters'>;
+  readonly clock: Pick<Clock, 'after'>;
+  readonly partitions: number;
+  /** Ids are remembered; false where dedupe is off. */
+  readonly keepsIds: boolean;
+}
+
+/** A partition that did not answer, and why. */
+export interface Unanswered {
+  readonly partition: number;
+  readonly phase: PartitionPhase;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export interface EventReport {
+  readonly id: string;
+  /** By partition and stream sequence; more than one if several keys use the id, or it came again after the horizon. */
+  readonly decisions: readonly EventDecision[];
+  readonly unanswered: readonly Unanswered[];
+  /** How many partitions answered. */
+  readonly answered: number;
+  /** False where dedupe is off: then only what was set aside lately is known. */
+  readonly keepsIds: boolean;
+  /** Events of the stream that this node has not read yet; null while that is not known. */
+  readonly unread: number | null;
+}
+
+export interface QuarantineReport {
+  /** Oldest first. */
+  readonly quarantined: readonly (QuarantinedKey & { readonly partition: number })[];
+  readonly unanswered: readonly Unanswered[];
+}
+
+type Change = Exclude<Question, { kind: 'explain' | 'quarantined' }>;
+type Reply<Q extends Question> = Extract<
+  Answer,
+  { kind: Q['kind'] extends 'explain' ? 'explanation' : Q['kind'] extends 'quarantined' ? 'quarantined' : 'changed' }
+>;
+
+/** A thread answers between two batches; a change waits for its commit, and Redis may be slow. */
+const ANSWER_MS_MAX = 5_000;
+const CHANGE_MS_MAX = 30_000;
+
+export class Inquiries {
+  readonly #deps: InquiryDependencies;
+
+  constructor(deps: InquiryDependencies) {
+    this.#deps = deps;
+  }
+
+  /** What was decided about an event id, and why. With its key only one partition is asked. Throws as `change` does. */
+  async explain(id: string, key?: string): Promise<EventReport> {
+    const { store, keepsIds, partitions, node } = this.#deps;
+    const only = key === undefined ? undefined : partitionOf(key, partitions);
+    const { answers, unanswered } = await this.#askAll({ kind: 'explain', id }, only);
+    const decisions = await Promise.all(
+      answers.map(({ partition, fault, answer: { explanation } }) =>
+        decisionsOf(partition, explanation, { key, fault: fault?.message, store }),
+      ),
+    );
+    const unread = node.status().unread ?? null;
+    return { id, decisions: decisions.flat(), unanswered, answered: answers.length, keepsIds, unread };
+  }
+
+  /** Keys that wait for an operator, of one partition or all. */
+  async quarantined(partition?: number): Promise<QuarantineReport> {
+    const { answers, unanswered } = await this.#askAll({ kind: 'quarantined' }, partition);
+    const quarantined = answers.flatMap((one) => one.answer.keys.map((key) => ({ partition: one.partition, ...key })));
+    return { quarantined: quarantined.sort((a, b) => a.since - b.since), unanswered };
+  }
+
+  /**
+   * Has a partition changed; settles when that is durable. Throws NOT_FOUND if the partition is not of this node,
+   * NODE_UNREACHABLE while it is being claimed, the fault of one that stands still, COMMIT_TIMEOUT when the outcome is
+   * not known in time, and whatever the change runs into.
+   */
+  async change(partition: number, change: Change): Promise<{ readonly again: boolean }> {
+    return { again: (await this.#ask(this.#statusOf(partition), change, CHANGE_MS_MAX)).again };
+  }
+
+  /** All partitions of the node, or one of them, at once. */
+  async #askAll<Q extends Question>(question: Q, only: number | undefined) {
+    const asked = only === undefined ? this.#deps.node.status().partitions : [this.#statusOf(only)];
+    const unanswered: Unanswered[] = [];
+    const answers = await Promise.all(
+      asked.map(async (status) => {
+        const { partition, phase, fault } = status;
+        try {
+          return [{ partition, fault, answer: await this.#ask(status, question, ANSWER_MS_MAX) }];
+        } catch (error) {
+          unanswered.push({ partition, phase, code: codeOf(error), message: messageOf(error) });
+          return [];
+        }
+      }),
+    );
+    unanswered.sort((a, b) => a.partition - b.partition);
+    return { answers: answers.flat(), unanswered };
+  }
+
+  async #ask<Q extends Question>(status: Readonly<PartitionStatus>, question: Q, msMax: number): Promise<Reply<Q>> {
+    const { partition, phase, fault } = status;
+    if (phase === 'unclaimed' || phase === 'claiming')
+      throw new MillraceError('NODE_UNREACHABLE', `partition ${partition} is being claimed; ask again`);
+    try {
+      const answer = await this.#within(msMax, this.#deps.node.ask(partition, question), () => {
+        const outcome = msMax === CHANGE_MS_MAX ? '; the change may still happen: look before you ask again' : '';
+        return new MillraceError('COMMIT_TIMEOUT', `partition ${partition} did not answer in ${msMax} ms${outcome}`);
+      });
+      return answer as Reply<Q>;
+    } catch (error) {
+      // One that has stopped for good has no actor; why it has stopped is what a person needs to know.
+      if (fault === undefined || codeOf(error) !== 'NODE_UNREACHABLE') throw error;
+      throw new MillraceError(fault.code, `partition ${partition} stands still: ${fault.message}`, { cause: error });
+    }
+  }
+
+  #statusOf(partition: number): Readonly<PartitionStatus> {
+    const { name, partitions } = this.#deps.node.status();
+    const status = partitions.find((one) => one.partition === partition);
+    if (status !== undefined) return status;
+    throw new MillraceError('NOT_FOUND', `partition ${partition} is not on node ${name}; ask the one that owns it`);
+  }
+
+  async #within<T>(ms: number, work: Promise<T>, late: () => MillraceError): Promise<T> {
+    let cancel = (): void => undefined;
+    const deadline = new Promise<never>((_, reject) => {
+      cancel = this.#deps.clock.after(ms, () => reject(late()));
+    });
+    try {
+      return await Promise.race([work, deadline]);
+    } finally {
+      cancel();
+    }
+  }
+}

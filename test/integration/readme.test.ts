@@ -1,0 +1,103 @@
+/** The README, done as it says: its table, its example, its commands and its requests, on real servers. */
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { withOptionsTable } from '../../src/options/options-table.js';
+import { Cluster } from '../support/cluster.js';
+import { killCommands, run, start } from './cli-process.js';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const readme = await readFile(join(root, 'README.md'), 'utf8');
+const blocks = [...readme.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language, code]) => ({
+  language,
+  code: code!,
+}));
+
+/** The `npx millrace …` lines of the README as arguments, comments and shell quotes taken off. */
+const commands = blocks
+  .filter(({ language }) => language === 'sh')
+  .flatMap(({ code }) => code.split('\n'))
+  .filter((line) => line.startsWith('npx millrace '))
+  .map((line) =>
+    [...line.replace(/\s+#.*/, '').matchAll(/'([^']*)'|(\S+)/g)].map((word) => word[1] ?? word[2]!).slice(2),
+  );
+
+const commandOf = (name: string, word = ''): string[] =>
+  commands.find((words) => words[0] === name && words.join(' ').includes(word))!;
+
+let cluster: Cluster;
+let cwd: string;
+let env: NodeJS.ProcessEnv;
+
+beforeAll(async () => {
+  cluster = await Cluster.start();
+  cwd = await mkdtemp(join(tmpdir(), 'millrace-readme-'));
+  await mkdir(join(cwd, 'node_modules'));
+  await symlink(root, join(cwd, 'node_modules', 'millrace'));
+  env = {
+    NATS_URL: cluster.nats.url,
+    REDIS_URL: cluster.redis.url,
+    MILLRACE_HTTP_PORT: '0',
+    MILLRACE_PROBES_PORT: '0',
+  };
+});
+
+afterAll(async () => {
+  await killCommands();
+  await cluster.stop();
+  await rm(cwd, { recursive: true, force: true });
+});
+
+it('has the options as they are: npm run generate', () => {
+  expect(withOptionsTable(readme)).toBe(readme);
+});
+
+it('names files that exist', async () => {
+  for (const [, path] of readme.matchAll(/\]\(([^)#]+)\)/g)) {
+    if (!path!.startsWith('http')) await readFile(join(root, path!));
+  }
+});
+
+it('provisions, runs the example, publishes, and shows the state, from the command line and over HTTP', async () => {
+  const example = blocks.find(({ code }) => code.startsWith('// orders.mjs'))!;
+  await writeFile(join(cwd, 'orders.mjs'), example.code);
+
+  expect(await run(commandOf('provision'), { cwd, env })).toMatchObject({ code: 0 });
+  const node = start(commandOf('run', 'orders.mjs'), { cwd, env });
+  const { url } = await node.event<{ url: string }>('node.ready');
+
+  const published = await run(commandOf('publish'), { cwd, env });
+  expect(published).toMatchObject({ code: 0, out: expect.stringMatching(/^EVENTS:1:\d+\n$/) });
+  const seen = await run([...commandOf('get'), '--after', published.out.trim(), '--wait', '20s', '--json'], {
+    cwd,
+    env,
+  });
+  expect(JSON.parse(seen.out)).toMatchObject({ state: { status: 'new', items: 1, total: 1250 }, applied: 1 });
+
+  const request = blocks.find(({ code }) => code.startsWith('curl'))!.code;
+  const body = /-d '([^']*)'/.exec(request)![1]!;
+  const receipt = /^# (\{.*\})$/m.exec(request)![1]!;
+  const posted = await fetch(`${url}/v1/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
+  expect(await posted.json()).toEqual(JSON.parse(receipt));
+  const path = /'localhost:4480(\/v1\/state\/[^']*)'/.exec(request)![1]!;
+  const state = await fetch(`${url}${path}&wait=20s`);
+  expect(await state.json()).toMatchObject({ state: { status: 'paid', items: 1, total: 1250 }, applied: 2 });
+
+  const field = /HGET '([^']*)' (\S+)/.exec(readme)!;
+  const stored = await cluster.db.hget(field[1]!, field[2]!);
+  expect(JSON.parse(stored!)).toMatchObject({ state: { status: 'paid' } });
+
+  node.child.kill('SIGTERM');
+  expect((await node.ended()).code).toBe(0);
+});
+
+it('prints the configuration', async () => {
+  const printed = await run(commandOf('config') ?? ['config'], { cwd, env });
+  expect(printed).toMatchObject({ code: 0, out: expect.stringContaining('order.settle') });
+});
