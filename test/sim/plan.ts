@@ -192,8 +192,13 @@ function strikesOf(random: Random, spanMs: number): PlannedStrike[] {
   if (on.length === 0) return [];
   const total = on.reduce((sum, strike) => sum + weights[strike], 0);
   return Array.from({ length: random.between(1, 7) }, () => {
-    let at = random.next() * total;
-    const strike = on.find((one) => (at -= weights[one]) < 0) ?? on[0]!;
+    const at = random.next() * total;
+    let past = 0;
+    const isHit = (one: (typeof on)[number]): boolean => {
+      past += weights[one];
+      return at < past;
+    };
+    const strike = on.find(isHit) ?? on[0]!;
     const afterEffects = random.chance(0.5) ? random.between(5, spanMs) : undefined;
     return { strike, atMs: random.between(0, spanMs + 200), afterEffects };
   });
