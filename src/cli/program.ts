@@ -2,12 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addConfig } from './commands/config.js';
+import { addDeadLetters } from './commands/dead-letters.js';
 import { addDev } from './commands/dev.js';
 import { addGet } from './commands/get.js';
 import { addProvision } from './commands/provision.js';
 import { addPublish } from './commands/publish.js';
+import { addQuarantine } from './commands/quarantine.js';
 import { addRun } from './commands/run.js';
 import { addStatus } from './commands/status.js';
+import { addWhy } from './commands/why.js';
 import type { Terminal } from './terminal.js';
 
 /** What a subcommand is given. */
@@ -29,7 +32,8 @@ export function createProgram(host: CommandHost): Command {
     .configureOutput({ writeOut: (text) => terminal.raw(text), writeErr: (text) => terminal.err(text.trimEnd()) })
     .exitOverride()
     .addHelpText('after', help);
-  for (const add of [addDev, addRun, addProvision, addPublish, addGet, addStatus, addConfig]) add(program, host);
+  const inspecting = [addGet, addStatus, addWhy, addDeadLetters, addQuarantine];
+  for (const add of [addDev, addRun, addProvision, addPublish, ...inspecting, addConfig]) add(program, host);
   return program;
 }
 

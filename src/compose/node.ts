@@ -32,6 +32,12 @@ export interface ComposedNode {
   close(): Promise<void>;
 }
 
+/** What nobody sets but a test that cannot wait so long. */
+export interface NodeTuning {
+  /** A thread that says nothing for so long is ended and replaced, ms. */
+  readonly silentMsMax?: number | undefined;
+}
+
 const DRAIN_MS_MAX = 20_000;
 const HEARTBEAT_MS_MIN = 100;
 
@@ -39,7 +45,12 @@ const HEARTBEAT_MS_MIN = 100;
  * Connects to the services (waiting for them until `signal` aborts), checks that they are suitable, and builds the
  * node. Call `node.start()` next. Throws MillraceErrors of category `misuse` for what a person must change.
  */
-export async function composeNode(options: Options, line: LogLine, signal?: AbortSignal): Promise<ComposedNode> {
+export async function composeNode(
+  options: Options,
+  line: LogLine,
+  signal?: AbortSignal,
+  tuning: NodeTuning = {},
+): Promise<ComposedNode> {
   const { nats, redis } = await openServices(options, line, signal);
   const store = new RedisCheckpointStore({ app: options.app, redis });
   try {
@@ -57,6 +68,7 @@ export async function composeNode(options: Options, line: LogLine, signal?: Abor
         acceptGap: options.acceptGap,
         inFlightBytesMax: options.limits.inFlightBytes,
         drainMsMax: DRAIN_MS_MAX,
+        silentMsMax: tuning.silentMsMax,
       },
       {
         log: jetStreamLog(nats, options, line),

@@ -23,15 +23,17 @@ import { serveHttp } from '../http/serve-http.js';
 import { NodeMetrics } from '../observability/metrics.js';
 import { defaultOptions } from '../options/resolve.js';
 import type { Options, OptionsInput } from '../options/types.js';
+import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { EventSink } from '../ports/event-log.js';
 import type { LogLine } from '../ports/log.js';
 import { retrying } from '../retrying.js';
+import { Inquiries } from '../runtime/explain.js';
 import type { IngestOptions } from '../runtime/ingest.js';
 import { Ingest } from '../runtime/ingest.js';
 import type { Node, NodeStatus } from '../runtime/node.js';
 import type { KeyState, Receipt } from '../runtime/state-reader.js';
 import { StateReader } from '../runtime/state-reader.js';
-import type { ComposedNode } from './node.js';
+import type { ComposedNode, NodeTuning } from './node.js';
 import { composeNode } from './node.js';
 import { openRedis, redisSettings } from './services.js';
 
@@ -40,6 +42,7 @@ export interface RunContext {
   readonly line: LogLine;
   /** Ends the waiting for services and claims; a node that runs is stopped with `stop`. */
   readonly signal?: AbortSignal | undefined;
+  readonly tuning?: NodeTuning | undefined;
 }
 
 /** A node that is ready, with its faces. */
@@ -77,7 +80,8 @@ export async function runNode(options: Options, context: RunContext): Promise<Ru
     composed = await composeWhenReady(options, context);
     const { node, reader, store, sink } = composed;
     const ingest = new Ingest(ingestOptions(options, sink));
-    const http = await serveHttp({ reader, ingest, store, options, line, status: () => node.status() });
+    const questions = inquiries(options, composed);
+    const http = await serveHttp({ reader, ingest, store, questions, options, line, status: () => node.status() });
     faces.push(() => http.close());
     const isAborted = await Promise.race([node.start().then(() => false), aborted(signal).then(() => true)]);
     if (isAborted) throw new MillraceError('NODE_UNREACHABLE', STOPPED_EARLY);
@@ -90,12 +94,12 @@ export async function runNode(options: Options, context: RunContext): Promise<Ru
 }
 
 /** Tries again while a service answers but is not ready for use, until `signal` aborts. */
-async function composeWhenReady(options: Options, { line, signal }: RunContext): Promise<ComposedNode> {
+async function composeWhenReady(options: Options, { line, signal, tuning }: RunContext): Promise<ComposedNode> {
   let last: unknown;
   const attempt = async (): Promise<ComposedNode | undefined> => {
     let composed: ComposedNode | undefined;
     try {
-      composed = await composeNode(options, line, signal);
+      composed = await composeNode(options, line, signal, tuning);
       const { stream, warnings } = await ensureStream(composed.nats, streamSettings(options), { create: false });
       for (const warning of warnings) line('warn', 'stream.warning', { stream, warning });
       return composed;
@@ -139,6 +143,10 @@ function ingestOptions({ event, stream, partitions, limits, dedupe }: Options, s
   };
 }
 
+function inquiries({ partitions, dedupe }: Options, { node, store }: ComposedNode): Inquiries {
+  return new Inquiries({ node, store, clock: systemClock, partitions, keepsIds: !dedupe.idempotent });
+}
+
 /** The log of a node as the options want it: JSON lines on standard output. */
 export function openLog({ log, node }: Options): Log {
   return createLog({ level: log.level, node });
@@ -156,6 +164,7 @@ const COMMAND_WAIT_MS = 3_000;
 /** Reads of durable state without a node. */
 export interface OpenReader {
   readonly reader: StateReader;
+  readonly store: Pick<CheckpointStore, 'deadLetters'>;
   close(): Promise<void>;
 }
 
@@ -175,7 +184,7 @@ export async function openReader(options: Options, line: LogLine): Promise<OpenR
       const message = `application ${options.app} is stored with ${stored} partitions, not ${options.partitions}`;
       throw new MillraceError('LAYOUT_MISMATCH', message);
     }
-    return { reader: new StateReader(store, systemClock, options.partitions), close: () => store.close() };
+    return { reader: new StateReader(store, systemClock, options.partitions), store, close: () => store.close() };
   } catch (error) {
     await store.close();
     throw error;

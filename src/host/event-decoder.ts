@@ -58,7 +58,7 @@ export class EventDecoder {
       token: this.#keyToken === 0 ? undefined : tokenAt(subject, this.#keyToken),
       headers:
         bodyAt > headersAt && bodyAt - headersAt <= limits.headerBytesMax
-          ? bytes.toString('utf8', headersAt, bodyAt)
+          ? headerText(bytes.subarray(headersAt, bodyAt))
           : undefined,
       body: bytes.toString(encoding, bodyAt, kept),
       encoding,
@@ -109,6 +109,15 @@ export class EventDecoder {
     const problems = [`the subject names partition ${partition}, but the key belongs to ${expected}`];
     return { kind: 'rejected', rejection: { code: 'EVENT_KEY_INVALID', problems }, key: decoded.event.key };
   }
+}
+
+/**
+ * Headers as text. Bytes that are not UTF-8 do no harm in a header that nobody reads, but in an id two different ones
+ * would become the same replacement character: they become half a character, which no id or key may contain.
+ */
+function headerText(bytes: Buffer): string {
+  const text = bytes.toString('utf8');
+  return isUtf8(bytes) ? text : text.replaceAll('\ufffd', '\udcff');
 }
 
 /** The `index`th token of a subject, from 1; '' if there is none. */

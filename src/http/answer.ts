@@ -36,6 +36,12 @@ const statusOfCode: Partial<Readonly<Record<ErrorCode, number>>> = {
   NOT_FOUND: 404,
   EVENT_TOO_LARGE: 413,
   NOT_REFLECTED: 504,
+  // An operator has to do something else first.
+  DEAD_LETTERS_FULL: 409,
+  PARKED_FULL: 409,
+  SEQUENCE_GAP: 409,
+  // Whether the thread has done it is not known; the next one is about to answer.
+  THREAD_LOST: 503,
   // JetStream answers the same while it has no leader as when nobody takes the subject.
   STREAM_MISSING: 503,
 };

@@ -7,16 +7,20 @@ import { MillraceError } from '../errors.js';
 import type { Options } from '../options/types.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { LogLine } from '../ports/log.js';
+import type { Inquiries } from '../runtime/explain.js';
 import type { Ingest } from '../runtime/ingest.js';
 import type { NodeStatus } from '../runtime/node.js';
 import type { StateReader } from '../runtime/state-reader.js';
 import { accessCheck, securityHeaders } from './access.js';
 import type { Answer } from './answer.js';
 import { errorAnswer } from './answer.js';
+import { getDeadLetter, postDeadLetter } from './dead-letter.js';
 import { frontPage } from './front-page.js';
 import { getDeadLetters } from './get-dead-letters.js';
+import { getEvent } from './get-event.js';
 import { getState } from './get-state.js';
 import { postEvents } from './post-events.js';
+import { getQuarantine, postQuarantine } from './quarantine.js';
 import { Query } from './query.js';
 import { statusView } from './status-view.js';
 
@@ -25,6 +29,7 @@ export interface HttpDependencies {
   readonly ingest: Ingest;
   readonly status: () => NodeStatus;
   readonly store: Pick<CheckpointStore, 'deadLetters'>;
+  readonly questions: Pick<Inquiries, 'explain' | 'quarantined' | 'change'>;
   readonly options: Pick<Options, 'http' | 'limits' | 'partitions'>;
   readonly line: LogLine;
 }
@@ -35,10 +40,13 @@ export interface HttpEnv {
 }
 
 /** The API as an app that answers requests; `serveHttp` puts it on a port. */
-export function createHttpApp({ reader, ingest, status, store, options, line }: HttpDependencies): Hono<HttpEnv> {
+export function createHttpApp(deps: HttpDependencies): Hono<HttpEnv> {
+  const { reader, ingest, status, store, questions, options, line } = deps;
   const app = new Hono<HttpEnv>();
   const checkAccess = accessCheck(options.http.token);
-  const payloadBytes = options.limits.payloadBytes;
+  const { partitions } = options;
+  const { payloadBytes } = options.limits;
+  const changes = { questions, partitions, payloadBytes };
 
   app.use(async (c, next) => {
     for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
@@ -48,12 +56,21 @@ export function createHttpApp({ reader, ingest, status, store, options, line }: 
   app.post('/v1/events', async (c) =>
     send(c, await postEvents(c.req.raw, c.env?.incoming?.headersDistinct ?? {}, { ingest, payloadBytes, line })),
   );
-  app.get('/v1/state/:key', async (c) => send(c, await getState(c.req.url, c.env?.incoming?.url ?? c.req.url, reader)));
+  app.get('/v1/events/:id', async (c) => send(c, await getEvent(c.req.url, targetOf(c), questions)));
+  app.get('/v1/state/:key', async (c) => send(c, await getState(c.req.url, targetOf(c), reader)));
   app.get('/v1/status', (c) => {
     new Query(c.req.url, []).check();
     return send(c, { status: 200, body: statusView(status()) });
   });
-  app.get('/v1/dead-letters', async (c) => send(c, await getDeadLetters(c.req.url, store, options.partitions)));
+  app.get('/v1/dead-letters', async (c) => send(c, await getDeadLetters(c.req.url, store, partitions)));
+  app.get('/v1/dead-letters/:partition/:sequence', async (c) =>
+    send(c, await getDeadLetter(c.req.url, c.req.param(), store, partitions)),
+  );
+  app.post('/v1/dead-letters/:partition/:sequence', async (c) =>
+    send(c, await postDeadLetter(c.req.raw, c.req.param(), changes)),
+  );
+  app.get('/v1/quarantine', async (c) => send(c, await getQuarantine(c.req.url, questions, partitions)));
+  app.post('/v1/quarantine/:key', async (c) => send(c, await postQuarantine(c.req.raw, targetOf(c), changes)));
   app.get('/', (c) => c.html(frontPage));
 
   app.notFound((c) =>
@@ -71,6 +88,11 @@ function send(c: Context<HttpEnv>, { status, body }: Answer): Response {
   if (status === 401) c.header('www-authenticate', 'Bearer');
   if (status === 503) c.header('retry-after', '1');
   return c.json(body, status as ContentfulStatusCode);
+}
+
+/** What the client sent as the target, byte for byte. */
+function targetOf(c: Context<HttpEnv>): string {
+  return c.env?.incoming?.url ?? c.req.url;
 }
 
 /** Method and path, for messages; a path may be of any length. */

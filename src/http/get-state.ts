@@ -4,6 +4,7 @@ import type { StateReader } from '../runtime/state-reader.js';
 import { parseReceipt } from '../runtime/state-reader.js';
 import type { Answer } from './answer.js';
 import { errorBody } from './answer.js';
+import { nameInPath } from './path-name.js';
 import { Query } from './query.js';
 
 const WAIT_MS = 5_000;
@@ -11,7 +12,7 @@ const WAIT_MAX = '60s';
 
 /** `url` is parsed already; `target` is what the client sent, byte for byte. */
 export async function getState(url: string, target: string, reader: StateReader): Promise<Answer> {
-  const key = keyOf(target);
+  const key = nameInPath(target, '/v1/state/', 'key');
   const query = new Query(url, ['after', 'wait']);
   const after = query.read('after', parseReceipt);
   const waitMs = query.durationMs('wait', WAIT_MAX, 'connections should not hang for longer') ?? WAIT_MS;
@@ -23,19 +24,4 @@ export async function getState(url: string, target: string, reader: StateReader)
   const { partition, position, checkpointAgeMs } = found;
   const error = new MillraceError('NOT_FOUND', `no event of key ${JSON.stringify(key)} was applied`);
   return { status: 404, body: { ...errorBody(error), key, partition, position, checkpointAgeMs } };
-}
-
-/**
- * The key as the client wrote it. The parsed URL will not do: it repairs what is not well-formed, and two keys that
- * are repaired to the same text would be answered alike.
- */
-function keyOf(target: string): string {
-  const encoded = /^(?:https?:\/\/[^/?#]*)?\/v1\/state\/([^/?#]+)/.exec(target)?.[1];
-  if (encoded === undefined) throw new MillraceError('NOT_FOUND', 'the path is /v1/state/ and one percent-encoded key');
-  try {
-    if (/^[\x21-\x7e]+$/.test(encoded)) return decodeURIComponent(encoded);
-  } catch {
-    // Said below, together with raw bytes.
-  }
-  throw new MillraceError('REQUEST_INVALID', 'the key in the path is not percent-encoded UTF-8');
 }

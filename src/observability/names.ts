@@ -113,6 +113,7 @@ export const logEvents: Readonly<Record<string, string>> = {
   'stream.info': 'The end of the stream could not be asked for.',
   'stream.warning': 'The stream is set in a way that may lose events.',
   'thread.lost': 'A thread ended; it is replaced.',
+  'thread.silent': 'A thread has said nothing for too long, so it spins or hangs; it is ended and replaced.',
   'thread.start.timeout': 'A thread did not start in time and is ended.',
   ...Object.fromEntries(
     Object.entries(retriedWork).flatMap(([name, work]) => [

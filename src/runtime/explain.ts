@@ -55,9 +55,27 @@ type Reply<Q extends Question> = Extract<
   { kind: Q['kind'] extends 'explain' ? 'explanation' : Q['kind'] extends 'quarantined' ? 'quarantined' : 'changed' }
 >;
 
-/** A thread answers between two batches; a change waits for its commit, and Redis may be slow. */
-const ANSWER_MS_MAX = 5_000;
-const CHANGE_MS_MAX = 30_000;
+interface Deadline {
+  readonly ms: number;
+  readonly late: (partition: number) => MillraceError;
+}
+
+/** A thread answers between two batches. */
+const answering: Deadline = {
+  ms: 5_000,
+  late: (partition) =>
+    new MillraceError('NODE_UNREACHABLE', `partition ${partition} is busy and did not answer in 5 s`),
+};
+
+/** A change waits for its commit, and Redis may be slow. */
+const changing: Deadline = {
+  ms: 30_000,
+  late: (partition) =>
+    new MillraceError(
+      'COMMIT_TIMEOUT',
+      `partition ${partition} has not stored the change in 30 s; it may still happen: look before you ask again`,
+    ),
+};
 
 export class Inquiries {
   readonly #deps: InquiryDependencies;
@@ -93,7 +111,7 @@ export class Inquiries {
    * not known in time, and whatever the change runs into.
    */
   async change(partition: number, change: Change): Promise<{ readonly again: boolean }> {
-    return { again: (await this.#ask(this.#statusOf(partition), change, CHANGE_MS_MAX)).again };
+    return { again: (await this.#ask(this.#statusOf(partition), change, changing)).again };
   }
 
   /** All partitions of the node, or one of them, at once. */
@@ -104,7 +122,7 @@ export class Inquiries {
       asked.map(async (status) => {
         const { partition, phase, fault } = status;
         try {
-          return [{ partition, fault, answer: await this.#ask(status, question, ANSWER_MS_MAX) }];
+          return [{ partition, fault, answer: await this.#ask(status, question, answering) }];
         } catch (error) {
           unanswered.push({ partition, phase, code: codeOf(error), message: messageOf(error) });
           return [];
@@ -115,16 +133,16 @@ export class Inquiries {
     return { answers: answers.flat(), unanswered };
   }
 
-  async #ask<Q extends Question>(status: Readonly<PartitionStatus>, question: Q, msMax: number): Promise<Reply<Q>> {
+  async #ask<Q extends Question>(
+    status: Readonly<PartitionStatus>,
+    question: Q,
+    deadline: Deadline,
+  ): Promise<Reply<Q>> {
     const { partition, phase, fault } = status;
     if (phase === 'unclaimed' || phase === 'claiming')
       throw new MillraceError('NODE_UNREACHABLE', `partition ${partition} is being claimed; ask again`);
     try {
-      const answer = await this.#within(msMax, this.#deps.node.ask(partition, question), () => {
-        const outcome = msMax === CHANGE_MS_MAX ? '; the change may still happen: look before you ask again' : '';
-        return new MillraceError('COMMIT_TIMEOUT', `partition ${partition} did not answer in ${msMax} ms${outcome}`);
-      });
-      return answer as Reply<Q>;
+      return (await this.#within(deadline, partition, this.#deps.node.ask(partition, question))) as Reply<Q>;
     } catch (error) {
       // One that has stopped for good has no actor; why it has stopped is what a person needs to know.
       if (fault === undefined || codeOf(error) !== 'NODE_UNREACHABLE') throw error;
@@ -139,13 +157,13 @@ export class Inquiries {
     throw new MillraceError('NOT_FOUND', `partition ${partition} is not on node ${name}; ask the one that owns it`);
   }
 
-  async #within<T>(ms: number, work: Promise<T>, late: () => MillraceError): Promise<T> {
+  async #within<T>({ ms, late }: Deadline, partition: number, work: Promise<T>): Promise<T> {
     let cancel = (): void => undefined;
-    const deadline = new Promise<never>((_, reject) => {
-      cancel = this.#deps.clock.after(ms, () => reject(late()));
+    const tooLate = new Promise<never>((_, reject) => {
+      cancel = this.#deps.clock.after(ms, () => reject(late(partition)));
     });
     try {
-      return await Promise.race([work, deadline]);
+      return await Promise.race([work, tooLate]);
     } finally {
       cancel();
     }

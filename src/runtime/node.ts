@@ -30,7 +30,7 @@ import { Questions } from './questions.js';
 import { lastUpTo } from './resume-point.js';
 import type { PartitionStart } from './router.js';
 import { Router } from './router.js';
-import { Supervisor } from './supervisor.js';
+import { type SlotEvents, Supervisor } from './supervisor.js';
 
 export interface NodeOptions {
   readonly name: string;
@@ -41,6 +41,8 @@ export interface NodeOptions {
   readonly inFlightBytesMax: number;
   /** A drain that takes longer is given up; what is not saved is replayed, ms. */
   readonly drainMsMax: number;
+  /** A thread that says nothing for so long is ended and replaced, ms; the supervisor's own by default. */
+  readonly silentMsMax?: number | undefined;
 }
 
 export interface NodeDependencies {
@@ -112,12 +114,13 @@ export class Node {
         },
       },
     );
-    this.#supervisor = new Supervisor(deps.threads, deps.clock, deps.line, {
+    const slotEvents: SlotEvents = {
       opened: (slot, link) => this.#onOpened(slot, link),
       received: (slot, message) => this.#onMessage(slot, message),
       lost: (slot, error) => this.#onLost(slot, error),
       gaveUp: (error) => this.#giveUp(error),
-    });
+    };
+    this.#supervisor = new Supervisor(deps.threads, deps.clock, deps.line, slotEvents, options.silentMsMax);
     this.#outputs = new OutputPublisher(deps.sink, deps.clock, deps.line);
   }
 

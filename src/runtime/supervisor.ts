@@ -1,6 +1,7 @@
 /**
  * Keeps a thread in every slot. A thread that dies is replaced after a pause; one that keeps dying ends the node,
- * because a crash loop hides its cause and a restart of the process at least shows it.
+ * because a crash loop hides its cause and a restart of the process at least shows it. A thread that has fallen silent
+ * spins or hangs, and holds its partitions for ever: it is ended, and replaced like one that died.
  */
 import { MillraceError, messageOf } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
@@ -22,21 +23,27 @@ const START_MS_MAX = 30_000;
 const CRASHES_MAX = 5;
 const CRASH_WINDOW_MS = 60_000;
 const RESTART_MS = 200;
+/** A thread reports twice a second. Long, because a slow handler is no hung one. */
+const SILENT_MS_MAX = 45_000;
+/** Looks without a word in between, not a time: after a pause of the whole process nobody is to blame. */
+const SILENT_LOOKS = 5;
 
 export class Supervisor {
   readonly #threads: Threads;
   readonly #clock: Clock;
   readonly #log: LogLine;
   readonly #events: SlotEvents;
+  readonly #silentMs: number;
   readonly #links = new Map<number, HostLink>();
   readonly #crashes: number[] = [];
   #stopping = false;
 
-  constructor(threads: Threads, clock: Clock, log: LogLine, events: SlotEvents) {
+  constructor(threads: Threads, clock: Clock, log: LogLine, events: SlotEvents, silentMs = SILENT_MS_MAX) {
     this.#threads = threads;
     this.#clock = clock;
     this.#log = log;
     this.#events = events;
+    this.#silentMs = silentMs;
   }
 
   get restarts(): number {
@@ -49,15 +56,30 @@ export class Supervisor {
       this.#log('error', 'thread.start.timeout', { slot, ms: START_MS_MAX });
       void link.terminate();
     });
+    let cancelWatch = (): void => undefined;
+    let looks = 0;
+    const watch = (): void => {
+      cancelWatch = this.#clock.after(this.#silentMs / SILENT_LOOKS, () => {
+        if (this.#stopping) return;
+        if (++looks <= SILENT_LOOKS) watch();
+        else {
+          this.#log('error', 'thread.silent', { slot, ms: this.#silentMs });
+          void link.terminate();
+        }
+      });
+    };
     const link = this.#threads.start(slot, (message) => {
+      looks = 0;
       if (message.kind === 'started') {
         cancelDeadline();
+        watch();
         this.#events.opened(slot, link);
       } else this.#events.received(slot, message);
     });
     this.#links.set(slot, link);
     void link.exited.then((error) => {
       cancelDeadline();
+      cancelWatch();
       if (this.#links.get(slot) === link) this.#links.delete(slot);
       if (!this.#stopping) this.#replace(slot, error ?? new Error('the thread ended'));
     });

@@ -5,7 +5,8 @@
  * A verdict on standard output, with `--json` as one JSON document; exit code 1 if anything was wrong.
  */
 import { parseArgs } from 'node:util';
-import { killRounds } from './kill-rounds.js';
+import { type KillResult, killRounds } from './kill-rounds.js';
+import { runWorkload, type WorkloadResult } from './workload-run.js';
 
 const { values } = parseArgs({
   options: {
@@ -24,8 +25,15 @@ const progress = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
-async function main(): Promise<readonly { readonly violations: readonly string[] }[]> {
+async function main(): Promise<readonly (KillResult | WorkloadResult)[]> {
   if (values.fault === 'kill') return [await killRounds({ rounds: Number(values.rounds), seed, progress })];
+  if (values.workload !== undefined) {
+    const orders = (['time', 'sequence'] as const).filter((order) => (values.order ?? order) === order);
+    const run = { events: Number(values.workload), faults: Number(values.faults), seed, progress };
+    const results = [];
+    for (const order of orders) results.push(await runWorkload({ ...run, order }));
+    return results;
+  }
   throw new Error('what to do is --fault kill --rounds N, or --workload EVENTS --faults N');
 }
 
@@ -33,7 +41,7 @@ const results = await main();
 for (const result of results) {
   if (values.json) continue;
   const { violations, ...figures } = result;
-  for (const [name, value] of Object.entries(figures)) console.log(`${name.padEnd(20)} ${String(value)}`);
+  for (const [name, value] of Object.entries(figures)) console.log(`${name.padEnd(20)} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
   for (const violation of violations) console.log(`VIOLATION ${violation}`);
   console.log(violations.length === 0 ? 'passed: nothing lost, nothing twice, nothing out of order' : 'FAILED');
 }

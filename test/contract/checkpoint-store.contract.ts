@@ -71,7 +71,8 @@ export function checkpointStoreContract(name: string, create: () => Promise<Stor
       it('stores a first record with number 0', async () => {
         expect(await claim(A)).toBe('accept');
         expect(await store.read(7)).toEqual({ owner: A, number: 0, record: `first of ${A}` });
-        expect(await store.load(7)).toEqual({ stored: await store.read(7), segments: [], outbox: [], empty: true });
+        const nothing = { segments: [], parked: [], outbox: [], empty: true };
+        expect(await store.load(7)).toEqual({ stored: await store.read(7), ...nothing });
         expect(await store.read(8)).toBeUndefined();
       });
 
@@ -166,12 +167,14 @@ export function checkpointStoreContract(name: string, create: () => Promise<Stor
           dedupePut: [{ number: 2, bytes: Uint8Array.of(9) }],
           dedupeDrop: [1],
           dead: { set: [['9', 'stale']], remove: ['5'] },
+          parked: { set: [['8', 'stale']], remove: ['6'] },
           outbox: { set: [['app.7.9.0', 'stale']], remove: ['app.7.5.0'] },
         };
         const kept = commitOf(A, 1, {
           state: { set: [['kept', '1']], remove: [] },
           dedupePut: [{ number: 1, bytes: Uint8Array.of(1) }],
           dead: { set: [['5', 'letter']], remove: [] },
+          parked: { set: [['6', 'waits']], remove: [] },
           outbox: { set: [['app.7.5.0', 'output']], remove: [] },
         });
         await store.commit(kept);
@@ -181,6 +184,7 @@ export function checkpointStoreContract(name: string, create: () => Promise<Stor
         expect(plain(await store.load(7))).toEqual({
           stored: { owner: A, number: 1, record: `record 1 of ${A}` },
           segments: [[1, [1]]],
+          parked: [['6', 'waits']],
           outbox: [['app.7.5.0', 'output']],
           empty: false,
         });

@@ -35,6 +35,13 @@ export const runningStatus: NodeStatus = {
   threads: [{ slot: 0, heapBytes: 1, commits: 0, commitMs: 0, commitKeys: 0 }],
 };
 
+/** There is no node behind this API that could be asked. */
+const unasked: HttpDependencies['questions'] = {
+  explain: () => Promise.reject(new Error('explain')),
+  quarantined: () => Promise.reject(new Error('quarantined')),
+  change: () => Promise.reject(new Error('change')),
+};
+
 export interface WorldOptions {
   readonly input?: OptionsInput;
   readonly sink?: EventSink;
@@ -98,6 +105,7 @@ export class HttpWorld {
       ingest,
       status,
       store,
+      questions: unasked,
       options,
       line: (level, event, fields) => lines.push({ level, event, fields }),
       ...over,

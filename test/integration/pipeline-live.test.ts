@@ -67,7 +67,7 @@ it('nothing is late although the node stands still for seconds, is drained, is k
   await node.drain();
   node = await cluster.node(options).ready();
   await reach(0.5);
-  node.killThread(0);
+  await node.killThread(0);
   await reach(0.65);
   await node.kill();
   node = await cluster.node(options).ready();

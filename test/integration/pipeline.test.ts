@@ -64,11 +64,11 @@ describe('a ledger of 200,000 events over 5,000 keys', () => {
     });
     const node = cluster.node(options);
     await untilDecided(cluster.db, 'threads', ledger.events * 0.2);
-    node.killThread(1);
+    await node.killThread(1);
     await node.logged('thread.lost');
     expect(await decidedEvents(cluster.db, 'threads')).toBeLessThan(ledger.events);
     await untilDecided(cluster.db, 'threads', ledger.events * 0.6);
-    node.killThread(0);
+    await node.killThread(0);
     await untilDecided(cluster.db, 'threads', ledger.events);
     await expectStored(cluster.db, 'threads', ledger);
     const { threadRestarts, partitions } = await node.status();

@@ -201,10 +201,10 @@ describe('F10: a store in a Redis that was damaged', () => {
 
   it('the script compares texts where doubles are equal', async () => {
     const { app, close } = await claimed();
-    const keys = ['meta', 'state', 'dedupe', 'dead', 'outbox'].map((name) => `millrace:{${app}:7}:${name}`);
+    const keys = ['meta', 'state', 'dedupe', 'parked', 'outbox', 'dead'].map((name) => `millrace:{${app}:7}:${name}`);
     await subject.admin.hset(keys[0]!, 'number', '9007199254740993');
     const commit = (previous: string, next: string) =>
-      subject.admin.eval(COMMIT_SCRIPT, 5, ...keys, A, previous, next, 'record', ...Array<string>(8).fill('0'));
+      subject.admin.eval(COMMIT_SCRIPT, 6, ...keys, A, previous, next, 'record', ...Array<string>(10).fill('0'));
     expect(await commit('9007199254740992', '9007199254740994')).toBe('fenced');
     expect(await commit('9007199254740991', '9007199254740992')).toBe('fenced');
     expect(await commit('9007199254740993', '9007199254740994')).toBe('accept');
@@ -219,21 +219,24 @@ describe('F10: a store in a Redis that was damaged', () => {
     await close();
   });
 
-  it.each(['state', 'dedupe', 'dead', 'outbox'])('%s of another type refuses the commit as a whole', async (name) => {
-    const { store, app, close } = await claimed();
-    await store.commit(counting(1));
-    const key = `millrace:{${app}:7}:${name}`;
-    await subject.admin.set(key, 'text');
-    const before = await subject.admin.hgetall(`millrace:{${app}:7}:meta`);
-    const fields = { set: [['9', 'x'] as const], remove: ['8'] };
-    const segments = [{ number: 1, bytes: Uint8Array.of(1) }];
-    const commit = commitOf(A, 2, { state: fields, dead: fields, outbox: fields, dedupePut: segments });
-    await rejection(store.commit(commit), 'CORRUPT_CHECKPOINT');
-    expect(await subject.admin.hgetall(`millrace:{${app}:7}:meta`)).toEqual(before);
-    expect(await subject.admin.exists(`millrace:{${app}:7}:dead`)).toBe(Number(name === 'dead'));
-    if (name !== 'state') expect(await store.loadStates(7, ['9', 'count'])).toEqual([undefined, '1']);
-    await close();
-  });
+  it.each(['state', 'dedupe', 'parked', 'dead', 'outbox'])(
+    '%s of another type refuses the commit as a whole',
+    async (name) => {
+      const { store, app, close } = await claimed();
+      await store.commit(counting(1));
+      const key = `millrace:{${app}:7}:${name}`;
+      await subject.admin.set(key, 'text');
+      const before = await subject.admin.hgetall(`millrace:{${app}:7}:meta`);
+      const fields = { set: [['9', 'x'] as const], remove: ['8'] };
+      const segments = [{ number: 1, bytes: Uint8Array.of(1) }];
+      const commit = commitOf(A, 2, { state: fields, dead: fields, outbox: fields, dedupePut: segments });
+      await rejection(store.commit(commit), 'CORRUPT_CHECKPOINT');
+      expect(await subject.admin.hgetall(`millrace:{${app}:7}:meta`)).toEqual(before);
+      expect(await subject.admin.exists(`millrace:{${app}:7}:dead`)).toBe(Number(name === 'dead'));
+      if (name !== 'state') expect(await store.loadStates(7, ['9', 'count'])).toEqual([undefined, '1']);
+      await close();
+    },
+  );
 
   it.each([
     ['dedupe', 'seven'],

@@ -81,7 +81,6 @@ export class Auditor {
     const record = this.#decode(partition, text);
     shadow.exists = true;
     shadow.owner = owner;
-    shadow.lossesSeen = world.ledger.keeps.length;
     shadow.floor = record?.position.floor ?? 0;
     shadow.gaps = record?.gaps ?? [];
     for (const [sequence, letter] of old.dead) shadow.dead.set(sequence, letter);
@@ -110,11 +109,9 @@ export class Auditor {
     const { anchor, position } = record;
     const wasTainted = shadow.isTainted;
     shadow.isTainted = this.#isTainted(anchor.sequence, anchor.time);
-    const { keeps } = world.ledger;
-    if (shadow.isTainted && keeps.length === 0)
+    if (shadow.isTainted && !world.ledger.hasLostTail)
       world.violate('I1', `${where}: the anchor ${anchor.sequence} at ${anchor.time} is no event of the log`);
     if (wasTainted && !shadow.isTainted) this.#goesOn(shadow, partition, where);
-    if (!shadow.isTainted) shadow.lossesSeen = keeps.length;
     shadow.number = number;
     shadow.anchorSequence = anchor.sequence;
     shadow.anchorTime = anchor.time;
@@ -135,7 +132,7 @@ export class Auditor {
   #goesOn(shadow: Shadow, partition: number, where: string): void {
     const { world } = this;
     if (!world.acceptsGaps) world.violate('I11', `${where}: went on over a loss of the log's tail without a word`);
-    shadow.becomeLegacy(shadow.common(world.ledger.keeps), world.ledger.own(partition));
+    shadow.becomeLegacy(world.ledger.keptSince(shadow.anchorTime), world.ledger.own(partition));
     world.coverage.add('regression accepted');
   }
 
@@ -143,7 +140,7 @@ export class Auditor {
   #emitted(shadow: Shadow, id: string, output: string): void {
     shadow.outbox.set(id, output);
     const known = this.#outputs.get(id);
-    if (known !== undefined && known !== output && this.world.ledger.keeps.length === 0)
+    if (known !== undefined && known !== output && !this.world.ledger.hasLostTail)
       this.world.violate('I8', `output ${id} was ${known} and is ${output}`);
     this.#outputs.set(id, output);
   }
@@ -153,7 +150,7 @@ export class Auditor {
     const output = this.#outputs.get(event.id);
     const text = new TextDecoder().decode(event.body);
     if (output === undefined) world.violate('I8', `output ${event.id} was published before the commit that stores it`);
-    else if (JSON.stringify((JSON.parse(output) as { data: unknown }).data) !== text && world.ledger.keeps.length === 0)
+    else if (JSON.stringify((JSON.parse(output) as { data: unknown }).data) !== text && !world.ledger.hasLostTail)
       world.violate('I8', `output ${event.id} was published as ${text}`);
     this.published.add(event.id);
   }

@@ -61,13 +61,17 @@ export class CommitAudit {
 
   /** Takes the commit as it is: it was made from events that the log has lost. */
   adopt(): void {
-    const { histories, newest, dead } = this.#shadow;
+    const { histories, newest, dead, fates } = this.#shadow;
     for (const [key, text] of this.#commit.state.set) {
       const { state, time } = JSON.parse(text) as Envelope;
       histories.set(key, state);
       newest.set(key, time);
     }
     for (const [sequence, text] of this.#commit.dead.set) dead.set(sequence, text);
+    const kept = this.#ledger.keptSince(this.#record.anchor.time);
+    this.#eachUndecided((entry, isDecided) => {
+      if (isDecided && entry.sequence <= kept && !fates.has(entry.sequence)) fates.set(entry.sequence, 'dropped');
+    });
   }
 
   #violate(invariant: string, problem: string): void {
@@ -138,11 +142,20 @@ export class CommitAudit {
   }
 
   #newlyDecided(): void {
-    const { partition } = this.#commit;
     const { fates } = this.#shadow;
+    this.#eachUndecided((entry, isDecided) => {
+      const { sequence } = entry;
+      const known = fates.get(sequence);
+      if (isDecided && known === undefined) fates.set(sequence, this.#fate(entry));
+      else if (!isDecided && known !== undefined) this.#violate('I5', `${sequence} was ${known} and is undecided`);
+    });
+  }
+
+  /** Goes through the partition's events from the first that was undecided before this commit. */
+  #eachUndecided(see: (entry: Entry, isDecided: boolean) => void): void {
     const { floor, above } = this.#record.position;
     const top = above.length === 0 ? floor : above[above.length - 1]!;
-    const own = this.#ledger.own(partition);
+    const own = this.#ledger.own(this.#commit.partition);
     let isFirst = true;
     let range = 0;
     for (let i = this.#shadow.decidedFirst; i < own.length && own[i]!.sequence <= top; i++) {
@@ -150,9 +163,7 @@ export class CommitAudit {
       const { sequence } = entry;
       while (range < above.length && above[range + 1]! < sequence) range += 2;
       const isDecided = sequence <= floor || (range < above.length && above[range]! <= sequence);
-      const known = fates.get(sequence);
-      if (isDecided && known === undefined) fates.set(sequence, this.#fate(entry));
-      else if (!isDecided && known !== undefined) this.#violate('I5', `${sequence} was ${known} and is undecided`);
+      see(entry, isDecided);
       if (isDecided && isFirst) this.#shadow.decidedFirst = i + 1;
       else isFirst = false;
     }

@@ -42,8 +42,8 @@ export class Ledger {
   readonly #newest = new Map<string, Entry>();
   /** Lowest stored sequence. */
   first = 1;
-  /** The last sequence that was kept, for each loss of the tail. */
-  readonly keeps: number[] = [];
+  /** For each loss of the tail: the last sequence that was kept, and how many events had been stored by then. */
+  readonly #losses: { readonly kept: number; readonly written: number }[] = [];
   /** Ids and keys of the lost events. */
   readonly lost = new Set<string>();
   /** How many events were removed. */
@@ -57,6 +57,16 @@ export class Ledger {
 
   get last(): number {
     return this.#entries.length - 1;
+  }
+
+  get hasLostTail(): boolean {
+    return this.#losses.length > 0;
+  }
+
+  /** The last sequence that is still the event it was when the event of this timestamp was stored. */
+  keptSince(timeText: string): number {
+    const written = Number(timeText.slice(-6)); // the log's nanoseconds count the events, see World
+    return Math.min(Number.POSITIVE_INFINITY, ...this.#losses.filter((loss) => loss.written > written).map((loss) => loss.kept));
   }
 
   at(sequence: number): Entry | undefined {
@@ -117,7 +127,7 @@ export class Ledger {
 
   /** The log falls back to an earlier length. */
   loseTail(last: number): void {
-    this.keeps.push(last);
+    this.#losses.push({ kept: last, written: this.written });
     for (let sequence = last + 1; sequence <= this.last; sequence++) this.lost.add(nameOf(this.#entries[sequence]!));
     this.#entries = this.#entries.slice(0, last + 1);
     this.first = Math.min(this.first, last + 1);

@@ -95,7 +95,7 @@ export interface PlanBounds {
   readonly order: Order | undefined;
 }
 
-export const smallRuns: PlanBounds = { events: [30, 120], order: undefined };
+export const smallRuns: PlanBounds = { events: [20, 70], order: undefined };
 
 /** How often each strike is drawn among those that a seed has on. */
 const weights: Readonly<Record<Strike, number>> = {
@@ -145,7 +145,7 @@ export function planOf(seed: number, bounds: PlanBounds = smallRuns): Plan {
     residentKeysMax: random.chance(0.3) ? random.between(1, 3) : 1_000,
     deadLettersMax: random.chance(0.04) ? random.between(1, 3) : 1_000,
     payloadBytesMax: 300,
-    checkpointMs: random.pick([100, 200, 400]),
+    checkpointMs: random.pick([150, 300, 600]),
     checkpointBytes: random.chance(0.2) ? random.between(100, 1_000) : 1_000_000,
     inFlightBytesMax: random.chance(0.2) ? random.between(500, 3_000) : 1_000_000,
     acceptGap: random.pick(['always', 'never', 'in the end'] as const),

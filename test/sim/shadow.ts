@@ -43,8 +43,6 @@ export class Shadow {
   gaps: readonly number[] = [];
   /** It was made from events that the log has lost since. */
   isTainted = false;
-  /** So many losses of the tail had happened when it was last made from the log as it was. */
-  lossesSeen = 0;
   /** An operator has let it go on after such a loss: what it holds cannot be told from the log any more. */
   isLegacy = false;
   /** So many of the partition's own events, from the first on, are decided. */
@@ -73,21 +71,15 @@ export class Shadow {
     this.anchorSequence = from.anchorSequence;
     this.anchorTime = from.anchorTime;
     this.gaps = from.gaps;
-    this.lossesSeen = from.lossesSeen;
     this.isLegacy = from.isLegacy;
     this.decidedFirst = from.decidedFirst;
     this.tally = { ...from.tally };
   }
 
-  /** The last sequence that still is the event it was when the record was made. */
-  common(keeps: readonly number[]): number {
-    return Math.min(Number.POSITIVE_INFINITY, ...keeps.slice(this.lossesSeen));
-  }
-
   /** Goes on from what the log has kept; what it holds of lost events stays. */
-  becomeLegacy(common: number, own: readonly Entry[]): void {
+  becomeLegacy(kept: number, own: readonly Entry[]): void {
     this.isLegacy = true;
-    for (const sequence of this.fates.keys()) if (sequence > common) this.fates.delete(sequence);
+    for (const sequence of this.fates.keys()) if (sequence > kept) this.fates.delete(sequence);
     this.decidedFirst = 0;
     for (let next = own[0]; next !== undefined && this.fates.has(next.sequence); next = own[this.decidedFirst])
       this.decidedFirst++;

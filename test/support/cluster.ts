@@ -12,7 +12,7 @@ import { locateServers, type ServerBinary } from '../../src/services/binaries.js
 import { startNatsServer } from '../../src/services/nats-server.js';
 import { startRedisServer } from '../../src/services/redis-server.js';
 import type { RunningServer } from '../../src/services/server-process.js';
-import { NodeProcess } from './node-process.js';
+import { NodeProcess, type ProcessTuning } from './node-process.js';
 
 export interface ClusterOptions {
   /** Another nats-server than the machine's own. */
@@ -72,12 +72,13 @@ export class Cluster {
   /** What an application needs before its first node starts, and the options that lead a node to these servers. */
   async newApp(app: string, input: OptionsInput = {}): Promise<OptionsInput> {
     await new Kvm(jetstream(this.nc)).create(`millrace-${app}`, { history: 1 });
-    return { app, nats: { url: this.nats.url }, redis: { url: this.redis.url }, threads: 1, ...input };
+    const servers = { nats: { url: this.nats.url }, redis: { url: this.redis.url } };
+    return { app, ...servers, http: { port: 0 }, probes: { host: '127.0.0.1', port: 0 }, threads: 1, ...input };
   }
 
   /** Starts a node in a process of its own; it ends with the cluster at the latest. */
-  node(input: OptionsInput): NodeProcess {
-    const node = new NodeProcess(input);
+  node(input: OptionsInput, tuning: ProcessTuning = {}): NodeProcess {
+    const node = new NodeProcess(input, tuning);
     this.#nodes.add(node);
     void node.exited.then(() => this.#nodes.delete(node));
     return node;

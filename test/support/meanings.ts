@@ -21,7 +21,8 @@ export function ownMeaning({ subject, headers, body }: Captured): Meaning {
   if (typeof id !== 'string' || (event.key !== undefined && event.key !== key)) return dead('EVENT_INVALID');
   const time = timeOf(event.time);
   if (time === undefined) return dead('EVENT_INVALID');
-  return { kind: 'event', id, key, time, type: event.type as string | undefined, data: event.data };
+  const number = event.sequence as number | undefined;
+  return { kind: 'event', id, key, time, number, type: event.type as string | undefined, data: event.data };
 }
 
 export function timeOf(value: unknown): number | undefined {

@@ -2,7 +2,8 @@
  * A real node as a process: what `millrace run` does, with a line to the test that started it. Ends by itself when
  * everything is closed, so that whatever still holds the process shows.
  */
-import { composeNode } from '../../src/compose/node.js';
+import type { NodeTuning } from '../../src/compose/node.js';
+import { runNode } from '../../src/compose/run.js';
 import { codeOf, messageOf } from '../../src/errors.js';
 import { defaultOptions } from '../../src/options/resolve.js';
 import type { OptionsInput } from '../../src/options/types.js';
@@ -14,11 +15,11 @@ const tell = (reply: NodeReply): void => {
 
 const abort = new AbortController();
 const options = defaultOptions(JSON.parse(process.argv[2]!) as OptionsInput);
-const composing = composeNode(
-  options,
-  (level, event, fields) => tell({ kind: 'log', level, event, fields }),
-  abort.signal,
-);
+const starting = runNode(options, {
+  line: (level, event, fields) => tell({ kind: 'log', level, event, fields }),
+  signal: abort.signal,
+  tuning: JSON.parse(process.argv[3] ?? '{}') as NodeTuning,
+});
 
 let ending: Promise<void> | undefined;
 
@@ -27,7 +28,7 @@ function end(exitCode: number): Promise<void> {
   ending ??= (async () => {
     process.exitCode = exitCode;
     abort.abort();
-    await (await composing.catch(() => undefined))?.close();
+    await (await starting.catch(() => undefined))?.stop();
     process.disconnect();
   })();
   return ending;
@@ -46,13 +47,12 @@ process.on('disconnect', () => {
 });
 
 try {
-  const { node } = await composing;
+  const { node } = await starting;
   process.on('message', (request: NodeRequest) => {
     if (request.kind === 'killThread') void node.killThread(request.slot);
     else tell({ kind: 'status', status: node.status() });
   });
   void node.failed.then(fail);
-  await node.start();
   tell({ kind: 'ready' });
 } catch (error) {
   if (ending === undefined) fail(error);

@@ -1,6 +1,7 @@
 /** A node in a process of its own, as the test sees it: it can be asked, drained and killed. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { NodeTuning } from '../../src/compose/node.js';
 import type { OptionsInput } from '../../src/options/types.js';
 import type { NodeStatus } from '../../src/runtime/node.js';
 import { until } from './until.js';
@@ -18,6 +19,11 @@ export type NodeReply =
 export interface NodeExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+}
+
+export interface ProcessTuning extends NodeTuning {
+  /** Heap of the main thread and of each worker thread, MB. */
+  readonly heapMb?: number | undefined;
 }
 
 type Log = Extract<NodeReply, { kind: 'log' }>;
@@ -38,9 +44,10 @@ export class NodeProcess {
   #exit: NodeExit | undefined;
   #status: NodeStatus | undefined;
 
-  constructor(input: OptionsInput) {
+  constructor(input: OptionsInput, { heapMb, ...tuning }: ProcessTuning = {}) {
     const main = fileURLToPath(new URL('./node-main.js', import.meta.url));
-    this.#child = fork(main, [JSON.stringify(input)], {
+    this.#child = fork(main, [JSON.stringify(input), JSON.stringify(tuning)], {
+      execArgv: heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`],
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
       serialization: 'advanced',
     });
@@ -84,6 +91,7 @@ export class NodeProcess {
 
   async status(): Promise<NodeStatus> {
     if (this.hasEnded) throw new Error(`the node has ended; ${this.#story()}`);
+    await this.ready();
     this.#status = undefined;
     this.#child.send({ kind: 'status' } satisfies NodeRequest);
     await until(
@@ -95,7 +103,8 @@ export class NodeProcess {
     return this.#status;
   }
 
-  killThread(slot: number): void {
+  async killThread(slot: number): Promise<void> {
+    await this.ready();
     this.#child.send({ kind: 'killThread', slot } satisfies NodeRequest);
   }
 

@@ -3,9 +3,11 @@
  * engine's code: sort each key's events by (time, stream sequence), keep the first of each id, fold.
  *
  * The sort is right only if every event could wait for the earlier ones. The oracle checks that on the stream itself
- * and refuses a workload that is not so (see `Quiet`): a test must not pass or fail by a stall of its publisher.
+ * and refuses a workload that is not so (see `checkQuiet`): a test must not pass or fail by a stall of its publisher.
+ * With `late: 'dead-letter'` it follows the settle window event by event instead (see `dueOrder`).
  */
 import type { Captured } from './capture.js';
+import { type Arrived, checkQuiet, dueOrder } from './due-order.js';
 
 /** What one captured message means, before order and duplicates. */
 export type Meaning =
@@ -14,6 +16,8 @@ export type Meaning =
       readonly id: string;
       readonly key: string;
       readonly time: number;
+      /** Place in its key's own numbering; needed for order `sequence`. */
+      readonly number?: number | undefined;
       readonly type: string | undefined;
       readonly data: unknown;
     }
@@ -28,10 +32,13 @@ export type Meaning =
 
 export interface Rules<S = unknown> {
   readonly partitions?: number;
-  readonly order?: 'time' | 'none';
+  /** `sequence` is for streams in which no number is missing. */
+  readonly order?: 'time' | 'none' | 'sequence';
   readonly settleMs?: number;
   readonly idleMs?: number;
   readonly aheadMsMax?: number;
+  /** `never`: the oracle refuses a stream in which an event is late. `dead-letter`: late ones are set aside. */
+  readonly late?: 'never' | 'dead-letter';
   readonly meaning: (message: Captured) => Meaning;
   readonly initial: (key: string) => S;
   /** Throws what a handler would throw. */
@@ -44,6 +51,7 @@ export interface FoldedEvent {
   readonly id: string;
   readonly key: string;
   readonly time: number;
+  readonly number?: number | undefined;
   readonly type: string | undefined;
   readonly data: unknown;
   readonly sequence: number;
@@ -56,6 +64,8 @@ export interface ExpectedState {
   readonly id: string;
   readonly sequence: string;
   readonly applied: number;
+  /** With order `sequence`: the newest number of the key that is decided. */
+  readonly keySequence?: number;
 }
 
 export interface ExpectedDead {
@@ -108,24 +118,23 @@ const percent = (byte: number): string => `%${byte.toString(16).toUpperCase().pa
 export function expected<S>(captured: readonly Captured[], rules: Rules<S>): Expected {
   const { partitions: count = 64, aheadMsMax = 60_000 } = rules;
   const partitions = Array.from({ length: count }, emptyPartition);
-  const quiet = Array.from({ length: count }, () => new Quiet(rules));
+  const arrivals = Array.from({ length: count }, (): Arrival[] => []);
   const firsts = new Map<string, Captured>();
-  const events = new Map<string, FoldedEvent[]>();
-  const messages = new Map<number, Captured>();
   for (const message of captured) {
+    const { sequence, timeMs } = message;
     const meaning = rules.meaning(message);
     const number = partitionFor(meaning.kind === 'event' ? tokenOf(meaning.key) : meaning.hashed, count);
-    if (rules.isGone?.(number, message.sequence) === true) continue;
+    if (rules.isGone?.(number, sequence) === true) continue;
     const partition = partitions[number]!;
     partition.events++;
-    partition.lastSequence = message.sequence;
+    partition.lastSequence = sequence;
     if (meaning.kind === 'dead') {
-      partition.dead.set(message.sequence, { ...meaning, message });
+      partition.dead.set(sequence, { ...meaning, message });
       continue;
     }
     const { id, key, time } = meaning;
-    if (time > message.timeMs + aheadMsMax) {
-      partition.dead.set(message.sequence, { code: 'EVENT_TIME_AHEAD', key, id, message });
+    if (time > timeMs + aheadMsMax) {
+      partition.dead.set(sequence, { code: 'EVENT_TIME_AHEAD', key, id, message });
       continue;
     }
     const name = JSON.stringify([id, key]);
@@ -136,15 +145,10 @@ export function expected<S>(captured: readonly Captured[], rules: Rules<S>): Exp
       continue;
     }
     firsts.set(name, message);
-    messages.set(message.sequence, message);
     partition.ids++;
-    quiet[number]!.check(time, message);
-    const list = events.get(key);
-    const event = { ...meaning, sequence: message.sequence };
-    if (list === undefined) events.set(key, [event]);
-    else list.push(event);
+    arrivals[number]!.push({ time, sequence, streamMs: timeMs, event: { ...meaning, sequence }, message });
   }
-  for (const [key, list] of events) foldKey(key, list, partitions[partitionFor(tokenOf(key), count)]!, rules, messages);
+  for (const [p, partition] of partitions.entries()) foldAll(partition, inOrder(arrivals[p]!, rules), rules);
   const sum = (of: (partition: ExpectedPartition) => number): number =>
     partitions.reduce((total, p) => total + of(p), 0);
   return {
@@ -156,33 +160,45 @@ export function expected<S>(captured: readonly Captured[], rules: Rules<S>): Exp
   };
 }
 
-function foldKey<S>(
-  key: string,
-  list: FoldedEvent[],
-  partition: ExpectedPartition,
-  { order = 'time', initial, fold }: Rules<S>,
-  messages: ReadonlyMap<number, Captured>,
-): void {
-  if (order === 'time') list.sort((a, b) => a.time - b.time || a.sequence - b.sequence);
-  let state = initial(key);
-  let last: FoldedEvent | undefined;
-  let time = Number.NEGATIVE_INFINITY;
-  let applied = 0;
-  for (const event of list) {
-    try {
-      state = fold(state, event);
-    } catch {
-      const message = messages.get(event.sequence)!;
-      partition.dead.set(event.sequence, { code: 'HANDLER_THREW', key, id: event.id, message });
+interface Arrival extends Arrived {
+  readonly event: FoldedEvent;
+  readonly message: Captured;
+}
+
+function inOrder(arrivals: Arrival[], rules: Pick<Rules, 'order' | 'late' | 'settleMs' | 'idleMs'>): Arrival[] {
+  const { order = 'time', late = 'never', settleMs = 2_000, idleMs = 1_000 } = rules;
+  if (order === 'none') return arrivals;
+  if (late === 'dead-letter') return dueOrder(arrivals, settleMs, idleMs);
+  checkQuiet(arrivals, settleMs, idleMs);
+  return arrivals.sort((a, b) => a.time - b.time || a.sequence - b.sequence);
+}
+
+/** Applies the events of a partition, which are in the order in which they are due. */
+function foldAll<S>(partition: ExpectedPartition, due: readonly Arrival[], { order, initial, fold }: Rules<S>): void {
+  for (const { event, message } of due) {
+    const { id, key, time, sequence } = event;
+    const before = partition.states.get(key);
+    if (order !== 'none' && before !== undefined && time < before.time) {
+      partition.dead.set(sequence, { code: 'EVENT_LATE', key, id, message });
       continue;
     }
-    last = event;
-    time = Math.max(time, event.time);
-    applied++;
+    let state: S;
+    try {
+      state = fold(before === undefined ? initial(key) : (before.state as S), event);
+    } catch {
+      partition.dead.set(sequence, { code: 'HANDLER_THREW', key, id, message });
+      continue;
+    }
+    const newest = Math.max(before?.time ?? time, time);
+    partition.states.set(key, {
+      state,
+      time: newest,
+      id,
+      sequence: String(sequence),
+      applied: (before?.applied ?? 0) + 1,
+    });
+    partition.applied++;
   }
-  partition.applied += applied;
-  if (last === undefined) return;
-  partition.states.set(key, { state, time, id: last.id, sequence: String(last.sequence), applied });
 }
 
 function emptyPartition(): ExpectedPartition {
@@ -196,31 +212,4 @@ function emptyPartition(): ExpectedPartition {
     ids: 0,
     lastSequence: 0,
   };
-}
-
-/** Whether every event of a partition was in time for its place in the order, settle window and idle release included. */
-class Quiet {
-  readonly #settleMs: number;
-  readonly #idleMs: number;
-  readonly #isOrdered: boolean;
-  #released = Number.NEGATIVE_INFINITY;
-  #newest = Number.NEGATIVE_INFINITY;
-  #arrival = Number.NEGATIVE_INFINITY;
-
-  constructor({ order = 'time', settleMs = 2_000, idleMs = 1_000 }: Omit<Rules, 'initial' | 'fold'>) {
-    this.#settleMs = settleMs;
-    // A node that follows the stream live measures quietness with a clock of its own, a little more coarsely.
-    this.#idleMs = idleMs * 0.9;
-    this.#isOrdered = order === 'time';
-  }
-
-  check(time: number, { timeMs, sequence }: Captured): void {
-    if (!this.#isOrdered) return;
-    if (timeMs - this.#arrival >= this.#idleMs) this.#released = this.#newest;
-    const due = Math.max(this.#released, this.#newest - this.#settleMs);
-    if (time < due)
-      throw new Error(`event ${sequence} is ${due - time} ms late in the stream itself: its publisher stalled`);
-    this.#arrival = timeMs;
-    this.#newest = Math.max(this.#newest, time);
-  }
 }

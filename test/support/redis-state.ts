@@ -137,7 +137,7 @@ function compareRecord(p: number, record: StoredRecord | undefined, wanted: Expe
   compare('applied', counters.applied, wanted.applied);
   compare('duplicates', counters.duplicates, wanted.duplicates);
   compare('conflicts', counters.conflicts, wanted.conflicts);
-  compare('late', counters.late, 0);
+  compare('late', counters.late, dead.EVENT_LATE ?? 0);
   compare('clamped', counters.clamped, 0);
   compare('dead', counters.dead, dead);
   compare('dead letters stored', record.deadStored, wanted.dead.size);

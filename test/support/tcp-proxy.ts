@@ -15,6 +15,8 @@ interface Way {
   readonly from: Socket;
   readonly to: Socket;
   held: Buffer[];
+  /** On their way, oldest first. */
+  late: Buffer[];
   hasLost: boolean;
 }
 
@@ -27,10 +29,15 @@ export class TcpProxy {
   readonly #modes = new Map<Direction, Mode>();
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #drops = new Map<Direction, string>();
+  #resetAt: { readonly text: string; readonly bytes: number } | undefined;
   #isRefusing = false;
   #delayMs = 0;
   /** Connections refused by `block` so far. */
   refused = 0;
+  /** Connections taken so far. */
+  accepted = 0;
+  /** Connections reset by `resetAt` so far. */
+  resets = 0;
   /** Chunks lost by `dropOnce` so far. */
   dropped = 0;
 
@@ -80,6 +87,11 @@ export class TcpProxy {
     this.#drops.set(direction, text);
   }
 
+  /** Resets the next connection on which an answer contains `text`: so many bytes of it still arrive. */
+  resetAt(text: string, bytes: number): void {
+    this.#resetAt = { text, bytes };
+  }
+
   /** Connections stay open and the bytes of these directions arrive after `heal`. */
   hold(...which: readonly Direction[]): void {
     for (const direction of which) this.#modes.set(direction, 'hold');
@@ -117,6 +129,7 @@ export class TcpProxy {
       client.resetAndDestroy();
       return;
     }
+    this.accepted++;
     const server = createConnection({ port: this.#targetPort, host: '127.0.0.1', noDelay: true });
     client.setNoDelay(true);
     this.#connect('requests', client, server);
@@ -124,7 +137,7 @@ export class TcpProxy {
   }
 
   #connect(direction: Direction, from: Socket, to: Socket): void {
-    const way: Way = { from, to, held: [], hasLost: false };
+    const way: Way = { from, to, held: [], late: [], hasLost: false };
     this.#ways.get(direction)?.add(way);
     from.on('data', (chunk) => this.#pass(direction, way, chunk));
     from.on('error', () => to.destroy());
@@ -142,13 +155,24 @@ export class TcpProxy {
       this.dropped++;
       return;
     }
+    const cut = direction === 'answers' ? this.#resetAt : undefined;
+    const at = cut === undefined ? -1 : chunk.indexOf(cut.text);
+    if (cut !== undefined && at >= 0) {
+      this.#resetAt = undefined;
+      this.resets++;
+      way.from.destroy();
+      way.to.write(chunk.subarray(0, at + cut.bytes), () => way.to.resetAndDestroy());
+      return;
+    }
     if (mode === 'swallow') way.hasLost = true;
     else if (mode === 'hold') way.held.push(chunk);
-    else if (this.#delayMs === 0) this.#write(way, chunk);
+    else if (this.#delayMs === 0 && way.late.length === 0) this.#write(way, chunk);
     else {
+      way.late.push(chunk);
       const timer = setTimeout(() => {
         this.#timers.delete(timer);
-        this.#write(way, chunk);
+        // Nothing overtakes what was sent before it with a longer delay.
+        for (const due of way.late.splice(0, way.late.indexOf(chunk) + 1)) this.#write(way, due);
       }, this.#delayMs);
       this.#timers.add(timer);
     }

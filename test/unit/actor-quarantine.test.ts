@@ -135,6 +135,20 @@ describe('quarantine', () => {
   });
 });
 
+describe('the head of a quarantined key', () => {
+  it('Q1: is the event that caused it, also after a crash and before older ones that came later', () => {
+    const times: [number, Deed?][] = [[0], [100, 'throw'], [300], [50]];
+    const stream = times.map(([time, deed = 'add'], i) => streamEvent(i + 1, T0 + i, { time: T0 + time, deed }));
+    const world = read(stream, { order: 'time' });
+    checkpoint(world);
+    expect(world.actor.quarantinedEvent('a')?.streamSequence).toBe(2);
+    world.crash(false);
+    world.answerAll();
+    expect(world.actor.quarantinedEvent('a')?.streamSequence).toBe(2);
+    expect(world.finish()).toMatchObject({ dead: { 2: 'HANDLER_THREW' }, states: { a: { log: [1, 4, 3] } } });
+  });
+});
+
 describe('replay of a dead letter', () => {
   it('applies it now, once, and the letter is gone with the same cut', () => {
     const world = read(streamOf(['a', 'throw'], ['a']), { poison: 'dead-letter' });

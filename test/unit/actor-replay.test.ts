@@ -44,6 +44,19 @@ describe('the stored watermark', () => {
     expect(world.outcome().counters.late).toBe(0);
   });
 
+  it('KeyOrder K1: an event that moves the watermark does not overtake what is held behind it, also without a window', () => {
+    const world = worldOf(streamOf(['a', 0], ['a', 10], ['a', 20]), { settleMs: 0 });
+    deliver(world, 1);
+    checkpoint(world);
+    world.crash(false);
+    deliver(world, 1);
+    checkpoint(world); // event 2 is due and waits for its state, so the stored watermark is behind it
+    world.crash(false);
+    deliver(world, 2);
+    world.finish();
+    expect(logOf(world, 'a')).toEqual([1, 2, 3]);
+  });
+
   it('A1, KeyOrder K2: is recovered, so that what was late before is late again', () => {
     const stream = streamOf(['a', 0], ['a', 100], ['a', 200], ['a', 50]);
     const world = worldOf(stream);

@@ -93,6 +93,11 @@ describe('murmur128', () => {
       const text = 'The quick brown fox jumps over the lazy dog; 0123456789'.slice(0, length);
       expect(words(text, 0x6d696c6c)).toEqual(reference(text, 0x6d696c6c));
     }
+    for (const length of [255, 256, 1023, 1024, 1025, 3000])
+      for (const letter of ['x', 'é']) {
+        const text = letter.repeat(length);
+        expect(words(text, 1), `${length} ${letter}`).toEqual(reference(text, 1));
+      }
     fc.assert(
       fc.property(anyText, fc.nat(0xffffffff), (text, seed) => {
         expect(words(text, seed)).toEqual(reference(wellFormed(text), seed));

@@ -189,7 +189,9 @@ describe('a damaged record', () => {
         const damaged = text.slice(0, at) + patch + text.slice(at + 1);
         const decoded = decodeRecord(damaged);
         // What still reads as a record says exactly what its text says: nothing was filled in.
-        if (decoded.kind === 'record') expect(read(JSON.parse(encodeRecord(decoded.record)))).toEqual(decoded);
+        if (decoded.kind !== 'record') return;
+        const again = decodeRecord(encodeRecord(decoded.record));
+        expect(JSON.stringify(again)).toBe(JSON.stringify(decoded)); // as text, because −0 is 0 there
       }),
       runs(500),
     );

@@ -90,7 +90,7 @@ export class Decisions {
   admit(raw: RawEvent, slot: number, event: Event, entry: KeyEntry<Arrival>): number | undefined {
     if (this.#dedupe === undefined) return -1;
     const body = bodyHash(raw.body);
-    const first = this.#dedupe.find(event.id, entry.hash);
+    const first = this.#dedupe.find(event.id, entry);
     if (first < 0) return this.#dedupe.insert(event.time, raw.streamSequence, body);
     this.counters.duplicates++;
     const isSame = this.#dedupe.hasBody(first, body);
@@ -122,7 +122,7 @@ export class Decisions {
   /** Another decision about an event whose id was stored before. */
   redecide(event: Event, entry: KeyEntry<Arrival>, decision: DecisionValue): void {
     this.#fresh++;
-    this.#decideId(this.#dedupe?.find(event.id, entry.hash) ?? -1, decision);
+    this.#decideId(this.#dedupe?.find(event.id, entry) ?? -1, decision);
   }
 
   /** The event is stored as a parked one: the floor may pass it, and its id is known. */

@@ -13,9 +13,8 @@ import type { Quarantine } from './parking.js';
 import { freezeState } from './state-value.js';
 
 /** One resident key. `W` is what waits for its state to be loaded. */
-export interface KeyEntry<W> {
+export interface KeyEntry<W> extends KeyHash {
   readonly key: string;
-  readonly hash: KeyHash;
   state: unknown;
   /** Newest event time applied, epoch ms, −Infinity before the first. */
   time: number;
@@ -111,9 +110,11 @@ export class KeyedState<W> {
       known.used = true;
       return known;
     }
+    const { hashHigh, hashLow } = keyHashOf(key);
     const entry: KeyEntry<W> = {
       key,
-      hash: keyHashOf(key),
+      hashHigh,
+      hashLow,
       state: undefined,
       time: Number.NEGATIVE_INFINITY,
       id: '',

@@ -30,10 +30,10 @@ export interface Seen {
   readonly decision: Decision;
 }
 
-/** 64-bit hash of a key, mixed into the fingerprint; computed once per resident key. */
+/** 64-bit hash of a key as two signed words, mixed into the fingerprint; computed once per resident key. */
 export interface KeyHash {
-  readonly high: number;
-  readonly low: number;
+  readonly hashHigh: number;
+  readonly hashLow: number;
 }
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -51,18 +51,23 @@ const TIME = 5;
 const SEQUENCE = 6;
 
 const SEED = 0x6d696c6c;
-const CHUNK = 4096;
-const TWO32 = 0x1_0000_0000;
+/** Entries of a chunk: a power of two, so that an entry's place is a shift and a mask. */
+const CHUNK_BITS = 12;
+const CHUNK = 1 << CHUNK_BITS;
+const IN_CHUNK = CHUNK - 1;
+
+/** Entry numbers are below so many times the table's size; the other bits of a slot hold fingerprint. */
+const NUMBERS_PER_SLOT = 64;
 
 export function keyHashOf(key: string): KeyHash {
   murmur128(key, SEED);
-  return { high: murmurWords[0]!, low: murmurWords[1]! };
+  return { hashHigh: murmurWords[0]! | 0, hashLow: murmurWords[1]! | 0 };
 }
 
 export class DedupeIndex {
   readonly #horizonMs: number;
   readonly #countMax: number;
-  /** Pool of chunks; entry e lives in chunk e / CHUNK. */
+  /** Pool of chunks; entry e lives in chunk e >> CHUNK_BITS. */
   readonly #chunks: Uint32Array[] = [];
   /** Chunk numbers in arrival order; the first holds the oldest entry, the last takes the next one. */
   readonly #order: number[] = [];
@@ -72,18 +77,20 @@ export class DedupeIndex {
   #headOffset = 0;
   #tailOffset = CHUNK;
   #size = 0;
-  /** Entry number + 1, 0 = free. */
+  /**
+   * 0 is free. Otherwise the entry's number + 1 in the low bits, and above them the same bits of the fingerprint's
+   * first word: a foreign entry is then passed over without looking at it, which would be a cache miss each time.
+   */
   #table = new Uint32Array(64);
+  /** The bits of a slot that hold the number. */
+  #numberBits = 64 * NUMBERS_PER_SLOT - 1;
   #maxTime = 0;
   /** `#maxTime` when the entries were last aged. */
   #agedAt = 0;
   #maxSequence = 0;
   #evictedEarly = 0;
-  // The fingerprint of the last `find`, for the `insert` that follows it.
-  #f0 = 0;
-  #f1 = 0;
-  #f2 = 0;
-  #f3 = 0;
+  /** The fingerprint of the last `find`, for the `insert` that follows it. */
+  readonly #print = new Uint32Array(4);
 
   constructor(horizonMs: number, countMax: number) {
     this.#horizonMs = horizonMs;
@@ -125,23 +132,21 @@ export class DedupeIndex {
     this.#evict();
     const stale = this.#lookUp();
     const entry = this.#allocate();
-    const words = this.#chunks[Math.floor(entry / CHUNK)]!;
-    const at = (entry % CHUNK) * ENTRY_WORDS;
-    words[at] = this.#f0;
-    words[at + 1] = this.#f1;
-    words[at + 2] = this.#f2;
-    words[at + 3] = this.#f3;
+    const words = this.#chunks[entry >> CHUNK_BITS]!;
+    const at = (entry & IN_CHUNK) * ENTRY_WORDS;
+    for (let i = 0; i < 4; i++) words[at + i] = this.#print[i]!;
     words[at + BODY] = (bodyHash << 4) | Decision.waiting;
-    words[at + TIME] = Math.max(time, this.#maxTime - DEDUPE_HORIZON_MS_MAX) % TWO32;
-    words[at + SEQUENCE] = streamSequence % TWO32;
+    // Stored modulo 2^32, as typed arrays do.
+    words[at + TIME] = Math.max(time, this.#maxTime - DEDUPE_HORIZON_MS_MAX);
+    words[at + SEQUENCE] = streamSequence;
     if (stale >= 0) this.#unlink(stale);
     this.#link(entry);
     return entry;
   }
 
   decide(entry: number, decision: Decision): void {
-    const words = this.#chunks[Math.floor(entry / CHUNK)]!;
-    const at = (entry % CHUNK) * ENTRY_WORDS + BODY;
+    const words = this.#chunks[entry >> CHUNK_BITS]!;
+    const at = (entry & IN_CHUNK) * ENTRY_WORDS + BODY;
     words[at] = (words[at]! & ~15) | decision;
   }
 
@@ -153,7 +158,7 @@ export class DedupeIndex {
   seen(entry: number): Seen {
     const body = this.#word(entry, BODY);
     return {
-      streamSequence: this.#maxSequence - (((this.#maxSequence % TWO32) - this.#word(entry, SEQUENCE) + TWO32) % TWO32),
+      streamSequence: behind(this.#maxSequence, this.#word(entry, SEQUENCE)),
       time: this.#timeOf(entry),
       bodyHash: body >>> 4,
       decision: (body & 15) as Decision,
@@ -162,12 +167,13 @@ export class DedupeIndex {
 
   /** Everything inside the horizon about an id, whatever its key. */
   findAll(id: string): Seen[] {
-    this.#fingerprint(id, { high: 0, low: 0 });
+    this.#fingerprint(id, { hashHigh: 0, hashLow: 0 });
+    const [first, second] = this.#print;
     const found: Seen[] = [];
     const mask = this.#table.length - 1;
-    for (let at = this.#f0 & mask; this.#table[at] !== 0; at = (at + 1) & mask) {
-      const entry = this.#table[at]! - 1;
-      const matches = this.#word(entry, 0) === this.#f0 && this.#word(entry, 1) === this.#f1;
+    for (let at = first! & mask; this.#table[at] !== 0; at = (at + 1) & mask) {
+      const entry = this.#entryAt(at);
+      const matches = this.#word(entry, 0) === first && this.#word(entry, 1) === second;
       if (matches && !this.#isExpired(entry)) found.push(this.seen(entry));
     }
     return found;
@@ -175,15 +181,16 @@ export class DedupeIndex {
 
   /** Copies an entry's words to `into` at word offset `at`, for storing. */
   copy(entry: number, into: Uint32Array, at: number): void {
-    const from = (entry % CHUNK) * ENTRY_WORDS;
-    into.set(this.#chunks[Math.floor(entry / CHUNK)]!.subarray(from, from + ENTRY_WORDS), at);
+    const words = this.#chunks[entry >> CHUNK_BITS]!;
+    const from = (entry & IN_CHUNK) * ENTRY_WORDS;
+    for (let i = 0; i < ENTRY_WORDS; i++) into[at + i] = words[from + i]!;
   }
 
   /** Puts a stored entry back, as `copy` gave it when the newest time and sequence were these. */
   restore(words: Uint32Array, at: number, maxTime: number, maxSequence: number): void {
-    [this.#f0, this.#f1, this.#f2, this.#f3] = [words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!];
-    const time = maxTime - (((maxTime % TWO32) - words[at + TIME]! + TWO32) % TWO32);
-    const sequence = maxSequence - (((maxSequence % TWO32) - words[at + SEQUENCE]! + TWO32) % TWO32);
+    for (let i = 0; i < 4; i++) this.#print[i] = words[at + i]!;
+    const time = behind(maxTime, words[at + TIME]!);
+    const sequence = behind(maxSequence, words[at + SEQUENCE]!);
     // Waiting events counted there too, and ids that they put outside the horizon stay outside.
     this.#advance(maxTime, maxSequence);
     const entry = this.insert(time, sequence, words[at + BODY]! >>> 4);
@@ -208,16 +215,16 @@ export class DedupeIndex {
     for (let chunk = 0; chunk < this.#chunks.length; chunk++)
       for (let entry = chunk * CHUNK; entry < (chunk + 1) * CHUNK; entry++)
         if (this.#timeOf(entry) < oldest)
-          this.#chunks[chunk]![(entry % CHUNK) * ENTRY_WORDS + TIME] = Math.max(oldest, 0) % TWO32;
+          this.#chunks[chunk]![(entry & IN_CHUNK) * ENTRY_WORDS + TIME] = Math.max(oldest, 0);
     this.#agedAt = time;
   }
 
   #word(entry: number, offset: number): number {
-    return this.#chunks[Math.floor(entry / CHUNK)]![(entry % CHUNK) * ENTRY_WORDS + offset]!;
+    return this.#chunks[entry >> CHUNK_BITS]![(entry & IN_CHUNK) * ENTRY_WORDS + offset]!;
   }
 
   #timeOf(entry: number): number {
-    return this.#maxTime - (((this.#maxTime % TWO32) - this.#word(entry, TIME) + TWO32) % TWO32);
+    return behind(this.#maxTime, this.#word(entry, TIME));
   }
 
   #isExpired(entry: number): boolean {
@@ -228,29 +235,42 @@ export class DedupeIndex {
 
   #fingerprint(id: string, key: KeyHash): void {
     murmur128(id, SEED);
-    this.#f0 = murmurWords[0]!;
-    this.#f1 = murmurWords[1]!;
-    this.#f2 = mix32(murmurWords[2]!, key.high);
-    this.#f3 = mix32(murmurWords[3]!, key.low);
+    this.#print[0] = murmurWords[0]!;
+    this.#print[1] = murmurWords[1]!;
+    this.#print[2] = mix32(murmurWords[2]!, key.hashHigh);
+    this.#print[3] = mix32(murmurWords[3]!, key.hashLow);
   }
 
   #lookUp(): number {
     const table = this.#table;
+    const print = this.#print;
     const mask = table.length - 1;
-    for (let at = this.#f0 & mask; ; at = (at + 1) & mask) {
+    const first = print[0]!;
+    for (let at = first & mask; ; at = (at + 1) & mask) {
       const slot = table[at]!;
       if (slot === 0) return -1;
-      const entry = slot - 1;
-      const words = this.#chunks[Math.floor(entry / CHUNK)]!;
-      const from = (entry % CHUNK) * ENTRY_WORDS;
+      if (((slot ^ first) & ~this.#numberBits) !== 0) continue;
+      const entry = this.#entryAt(at);
+      const words = this.#chunks[entry >> CHUNK_BITS]!;
+      const from = (entry & IN_CHUNK) * ENTRY_WORDS;
       if (
-        words[from] === this.#f0 &&
-        words[from + 1] === this.#f1 &&
-        words[from + 2] === this.#f2 &&
-        words[from + 3] === this.#f3
+        words[from] === first &&
+        words[from + 1] === print[1] &&
+        words[from + 2] === print[2] &&
+        words[from + 3] === print[3]
       )
         return entry;
     }
+  }
+
+  /** Entry of a slot that is not free. */
+  #entryAt(at: number): number {
+    return (this.#table[at]! & this.#numberBits) - 1;
+  }
+
+  /** What the table holds for an entry. */
+  #slotOf(entry: number): number {
+    return ((this.#word(entry, 0) & ~this.#numberBits) | (entry + 1)) >>> 0;
   }
 
   #allocate(): number {
@@ -285,27 +305,32 @@ export class DedupeIndex {
   }
 
   #link(entry: number): void {
-    if (this.#size * 5 > this.#table.length * 4) {
+    if (this.#size * 5 > this.#table.length * 4 || entry + 1 >= this.#table.length * NUMBERS_PER_SLOT) {
       this.#rebuild(entry);
       return;
     }
+    this.#put(entry);
+  }
+
+  #put(entry: number): void {
     const mask = this.#table.length - 1;
     let at = this.#word(entry, 0) & mask;
     while (this.#table[at] !== 0) at = (at + 1) & mask;
-    this.#table[at] = entry + 1;
+    this.#table[at] = this.#slotOf(entry);
   }
 
   /** Removes an entry from the table, if it is still there, and closes the hole. */
   #unlink(entry: number): void {
     const table = this.#table;
     const mask = table.length - 1;
+    const slot = this.#slotOf(entry);
     let hole = this.#word(entry, 0) & mask;
-    while (table[hole] !== entry + 1) {
+    while (table[hole] !== slot) {
       if (table[hole] === 0) return;
       hole = (hole + 1) & mask;
     }
     for (let at = (hole + 1) & mask; table[at] !== 0; at = (at + 1) & mask) {
-      const home = this.#word(table[at]! - 1, 0) & mask;
+      const home = this.#word(this.#entryAt(at), 0) & mask;
       if (((at - home) & mask) < ((at - hole) & mask)) continue;
       table[hole] = table[at]!;
       hole = at;
@@ -313,17 +338,20 @@ export class DedupeIndex {
     table[hole] = 0;
   }
 
-  /** Doubles the table, takes over what it linked, and links the new entry. */
+  /** Makes the table large enough for a new entry, takes over what it linked, and links that entry. */
   #rebuild(entry: number): void {
-    const linked = this.#table;
-    this.#table = new Uint32Array(linked.length * 2);
-    const mask = this.#table.length - 1;
-    const put = (slot: number): void => {
-      let at = this.#word(slot - 1, 0) & mask;
-      while (this.#table[at] !== 0) at = (at + 1) & mask;
-      this.#table[at] = slot;
-    };
-    for (const slot of linked) if (slot !== 0) put(slot);
-    put(entry + 1);
+    const [linked, linkedBits] = [this.#table, this.#numberBits];
+    let { length } = linked;
+    do length *= 2;
+    while (entry + 1 >= length * NUMBERS_PER_SLOT);
+    this.#table = new Uint32Array(length);
+    this.#numberBits = (length * NUMBERS_PER_SLOT - 1) | 0;
+    for (const slot of linked) if (slot !== 0) this.#put((slot & linkedBits) - 1);
+    this.#put(entry);
   }
+}
+
+/** The number of which `word` holds the last 32 bits, not above `newest` and less than 2^32 below it. */
+function behind(newest: number, word: number): number {
+  return newest - ((newest - word) >>> 0);
 }

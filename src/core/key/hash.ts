@@ -58,17 +58,31 @@ export function utf8(text: string): Uint8Array {
 /** The words that the last `murmur128` call produced. Reused between calls: copy before the next one. */
 export const murmurWords = new Uint32Array(4);
 
+/** Where `murmur128` puts the bytes of short texts, as keys and ids are. */
+const shortBytes = new Uint8Array(1024);
+const shortView = new DataView(shortBytes.buffer);
+
 /** MurmurHash3 x86_128 over the UTF-8 bytes of `text`; the result is left in `murmurWords`. */
 export function murmur128(text: string, seed: number): void {
-  for (let i = 0; i < text.length; i++) {
-    if (text.charCodeAt(i) > 0x7f) {
-      let byteText = '';
-      for (const byte of utf8(text)) byteText += String.fromCharCode(byte);
-      murmur(byteText, seed);
+  const { length } = text;
+  if (length > shortBytes.length) {
+    murmurEncoded(text, seed);
+    return;
+  }
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit > 0x7f) {
+      murmurEncoded(text, seed);
       return;
     }
+    shortBytes[i] = unit;
   }
-  murmur(text, seed);
+  murmur(shortView, length, seed);
+}
+
+function murmurEncoded(text: string, seed: number): void {
+  const bytes = utf8(text);
+  murmur(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), bytes.length, seed);
 }
 
 const C1 = 0x239b961b;
@@ -89,28 +103,21 @@ export function mix32(a: number, b: number): number {
   return fmix(a ^ Math.imul(rotl(b, 15), C2)) >>> 0;
 }
 
-function word(text: string, i: number): number {
-  return (
-    text.charCodeAt(i) | (text.charCodeAt(i + 1) << 8) | (text.charCodeAt(i + 2) << 16) | (text.charCodeAt(i + 3) << 24)
-  );
-}
-
-/** Over text whose every unit is one byte. */
-function murmur(text: string, seed: number): void {
-  const length = text.length;
+/** Over the first `length` bytes of `bytes`. */
+function murmur(bytes: DataView, length: number, seed: number): void {
   let h1 = seed;
   let h2 = seed;
   let h3 = seed;
   let h4 = seed;
   const blocks = length - (length % 16);
   for (let i = 0; i < blocks; i += 16) {
-    h1 ^= Math.imul(rotl(Math.imul(word(text, i), C1), 15), C2);
+    h1 ^= Math.imul(rotl(Math.imul(bytes.getInt32(i, true), C1), 15), C2);
     h1 = (Math.imul(rotl(h1, 19) + h2, 5) + 0x561ccd1b) | 0;
-    h2 ^= Math.imul(rotl(Math.imul(word(text, i + 4), C2), 16), C3);
+    h2 ^= Math.imul(rotl(Math.imul(bytes.getInt32(i + 4, true), C2), 16), C3);
     h2 = (Math.imul(rotl(h2, 17) + h3, 5) + 0x0bcaa747) | 0;
-    h3 ^= Math.imul(rotl(Math.imul(word(text, i + 8), C3), 17), C4);
+    h3 ^= Math.imul(rotl(Math.imul(bytes.getInt32(i + 8, true), C3), 17), C4);
     h3 = (Math.imul(rotl(h3, 15) + h4, 5) + 0x96cd1c35) | 0;
-    h4 ^= Math.imul(rotl(Math.imul(word(text, i + 12), C4), 18), C1);
+    h4 ^= Math.imul(rotl(Math.imul(bytes.getInt32(i + 12, true), C4), 18), C1);
     h4 = (Math.imul(rotl(h4, 13) + h1, 5) + 0x32ac3b17) | 0;
   }
   const tail = length - blocks;
@@ -119,7 +126,7 @@ function murmur(text: string, seed: number): void {
   let k3 = 0;
   let k4 = 0;
   for (let i = tail - 1; i >= 0; i--) {
-    const shifted = text.charCodeAt(blocks + i) << ((i & 3) * 8);
+    const shifted = bytes.getUint8(blocks + i) << ((i & 3) * 8);
     if (i >= 12) k4 ^= shifted;
     else if (i >= 8) k3 ^= shifted;
     else if (i >= 4) k2 ^= shifted;

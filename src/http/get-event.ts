@@ -1,0 +1,48 @@
+/** `GET /v1/events/{id}`: what was decided about an event id, and why. */
+import { problemOfName } from '../core/key/key.js';
+import { MillraceError } from '../errors.js';
+import type { EventReport, Inquiries, Unanswered } from '../runtime/explain.js';
+import type { Answer } from './answer.js';
+import { errorBody, statusOf } from './answer.js';
+import { nameInPath } from './path-name.js';
+import { Query } from './query.js';
+
+/** Partitions that a message names; the answer lists them all. */
+const NAMED_MAX = 5;
+
+/**
+ * `key` narrows it to one partition. 404 says what it means that nothing is known, 503 that nobody could answer; both
+ * carry the report all the same. `target` is what the client sent, byte for byte.
+ */
+export async function getEvent(url: string, target: string, questions: Pick<Inquiries, 'explain'>): Promise<Answer> {
+  const id = nameInPath(target, '/v1/events/', 'id');
+  const query = new Query(url, ['key']);
+  const key = query.read('key', keyOf);
+  query.check();
+  const report = await questions.explain(id, key);
+  if (report.decisions.length > 0) return { status: 200, body: report };
+  const code = report.answered === 0 && report.unanswered.length > 0 ? 'NODE_UNREACHABLE' : 'NOT_FOUND';
+  const error = new MillraceError(code, unknown(report, key));
+  return { status: statusOf(code), body: { ...errorBody(error), ...report } };
+}
+
+function keyOf(text: string): string {
+  const problem = problemOfName(text);
+  if (problem === undefined) return text;
+  throw new RangeError(problem);
+}
+
+/** What it means that nothing is known about an id. */
+function unknown({ id, answered, unanswered, keepsIds, unread }: EventReport, key: string | undefined): string {
+  const where = key === undefined ? `${answered} partitions` : `the partition of key ${JSON.stringify(key)}`;
+  const silent =
+    unanswered.length === 0 ? '' : `; no answer from ${unanswered.slice(0, NAMED_MAX).map(named).join(', ')}`;
+  const more = unanswered.length > NAMED_MAX ? ` and ${unanswered.length - NAMED_MAX} more` : '';
+  if (answered === 0) return `nothing can be said about event ${JSON.stringify(id)}${silent}${more}`;
+  if (!keepsIds)
+    return `what became of event ${JSON.stringify(id)} is not known: dedupe is off (dedupe.idempotent), so ids are not kept${silent}${more}`;
+  const behind = unread === null || unread === 0 ? '' : `; ${unread} events are not read yet`;
+  return `event ${JSON.stringify(id)} is not known to ${where}: it never came here, or its id is older than the dedupe horizon${behind}${silent}${more}`;
+}
+
+const named = ({ partition, phase, code }: Unanswered): string => `partition ${partition} (${phase}, ${code})`;

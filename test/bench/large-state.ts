@@ -1,0 +1,132 @@
+/**
+ * How long a node takes to start over a large state, and what it holds of it: `--keys N` (2,000,000) keys in Redis,
+ * then a start in a fresh process, then events for a hundred of them.
+ *
+ * Run with `node dist/test/bench/large-state.js`. It does not measure filling, nor the start of the servers.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { connect } from '@nats-io/transport-node';
+import { RedisCheckpointStore } from '../../src/adapters/redis/redis-checkpoint-store.js';
+import { connectRedis, untilRedisReady } from '../../src/adapters/redis/redis-connection.js';
+import { composeNode } from '../../src/compose/node.js';
+import { provision } from '../../src/compose/run.js';
+import { emptyCounters, encodeRecord, RECORD_FORMAT } from '../../src/core/checkpoint/record.js';
+import { PARTITION_HASH, partitionOf } from '../../src/core/key/partition.js';
+import { defaultOptions } from '../../src/options/resolve.js';
+import { locateServers } from '../../src/services/binaries.js';
+import { startNatsServer } from '../../src/services/nats-server.js';
+import { startRedisServer } from '../../src/services/redis-server.js';
+import { until } from '../support/until.js';
+
+const PARTITIONS = 64;
+const HOT_KEYS = 100;
+
+interface Started {
+  readonly startMs: number;
+  readonly rssMb: number;
+  readonly residentKeys: number;
+}
+
+if (process.send !== undefined) await startNode(process.argv[2]!, process.argv[3]!);
+else await main();
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { keys: { type: 'string', default: '2000000' } } });
+  const keys = Number(values.keys);
+  const dir = await mkdtemp(join(tmpdir(), 'millrace-large-'));
+  const binaries = await locateServers();
+  const nats = await startNatsServer({ binary: binaries.nats, dir: join(dir, 'nats') });
+  const redis = await startRedisServer({ binary: binaries.redis, dir: join(dir, 'redis') });
+  try {
+    await provision(defaultOptions({ nats: { url: nats.url }, redis: { url: redis.url } }), () => undefined, true);
+    await fill(redis.url, keys);
+    const child = fork(fileURLToPath(import.meta.url), [nats.url, redis.url]);
+    const [started] = (await once(child, 'message')) as [Started];
+    await once(child, 'exit');
+    console.log(
+      `${keys} keys in Redis: running ${started.startMs} ms after the start of the process, ` +
+        `${started.residentKeys} keys resident after events for ${HOT_KEYS}, ${started.rssMb} MB resident memory`,
+    );
+  } finally {
+    await nats.stop();
+    await redis.stop();
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** Writes one checkpoint per partition, as a node that had applied one event to every key. */
+async function fill(url: string, keys: number): Promise<void> {
+  const redis = connectRedis({ url, commandTimeoutMs: 60_000 });
+  await untilRedisReady(redis, 10_000);
+  const store = new RedisCheckpointStore({ app: 'main', redis });
+  const states = Array.from({ length: PARTITIONS }, (): [string, string][] => []);
+  for (let i = 0; i < keys; i++) {
+    const state = { balance: i, deposits: 1, withdrawals: 0, refused: 0 };
+    const envelope = { state, time: 1_700_000_000_000, id: `e${i}`, sequence: '1', applied: 1 };
+    states[partitionOf(`account-${i}`, PARTITIONS)]!.push([`account-${i}`, JSON.stringify(envelope)]);
+  }
+  const none = { set: [], remove: [] };
+  for (let partition = 0; partition < PARTITIONS; partition++) {
+    const unset = Number.NEGATIVE_INFINITY;
+    const record = encodeRecord({
+      format: RECORD_FORMAT,
+      layout: { app: 'main', partitions: PARTITIONS, hash: PARTITION_HASH },
+      partition,
+      stream: 'EVENTS',
+      position: { floor: 0, above: [] },
+      anchor: { sequence: 0, time: '' },
+      watermark: unset,
+      maxTime: unset,
+      arrival: unset,
+      counters: emptyCounters(),
+      deadStored: 0,
+      gaps: [],
+      savedAt: Date.now(),
+    });
+    const owner = '1:fill';
+    await store.claim({ partition, owner, seen: undefined, record });
+    const beside = { dedupePut: [], dedupeDrop: [], dead: none, parked: none, outbox: none };
+    await store.commit({
+      partition,
+      owner,
+      number: 1,
+      record,
+      state: { set: states[partition]!, remove: [] },
+      ...beside,
+    });
+  }
+  await store.close();
+}
+
+async function startNode(natsUrl: string, redisUrl: string): Promise<void> {
+  const options = defaultOptions({
+    nats: { url: natsUrl },
+    redis: { url: redisUrl },
+    handler: 'ledger',
+    order: { mode: 'none' },
+  });
+  const composed = await composeNode(options, () => undefined);
+  await composed.node.start();
+  const startMs = Math.round(performance.now());
+  const connection = await connect({ servers: natsUrl });
+  for (let i = 0; i < HOT_KEYS; i++) {
+    const event = { id: `hot-${i}`, type: 'deposit', data: { amount: 1 } };
+    connection.publish(`events.account-${i}`, JSON.stringify(event));
+  }
+  await connection.drain();
+  const reports = () =>
+    composed.node.status().partitions.flatMap(({ report }) => (report === undefined ? [] : [report]));
+  const total = (of: (report: ReturnType<typeof reports>[number]) => number): number =>
+    reports().reduce((sum, report) => sum + of(report), 0);
+  await until(() => total(({ counters }) => counters.applied) === HOT_KEYS, 20_000, 'the events are applied');
+  const rssMb = Math.round(process.memoryUsage().rss / 1e6);
+  process.send!({ startMs, rssMb, residentKeys: total(({ residentKeys }) => residentKeys) } satisfies Started);
+  await composed.close();
+  process.disconnect();
+}

@@ -1,0 +1,96 @@
+/**
+ * A settle window that is too short for the disorder, and a memory that is too small for the keys: what is late, and
+ * for which key, is decided alike by every incarnation, whatever was killed in between.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Captured, capture } from '../support/capture.js';
+import { Cluster } from '../support/cluster.js';
+import { ledgerRules } from '../support/meanings.js';
+import { type Expected, expected } from '../support/oracle.js';
+import { decidedEvents, expectStored, untilDecided } from '../support/redis-state.js';
+import { until } from '../support/until.js';
+import { makeWorkload, publishAll } from '../support/workload.js';
+
+const EVENTS = 60_000;
+
+let cluster: Cluster;
+let stream: Captured[];
+let wanted: Expected;
+
+beforeAll(async () => {
+  cluster = await Cluster.start();
+  await cluster.addStream('EVENTS', ['events.*']);
+  const from = Date.now() - EVENTS - 60_000;
+  await publishAll(cluster.nc, makeWorkload({ seed: 12, events: EVENTS, keys: 1_500, from, poison: 22 }));
+  stream = await capture(cluster.nc, 'EVENTS');
+  wanted = expected(stream, { ...ledgerRules, settleMs: 300, late: 'dead-letter' });
+});
+
+afterAll(() => cluster.stop());
+
+describe('a window of 300 ms for a disorder of a second', () => {
+  it('makes some events late, by their key and not by their partition', () => {
+    const late = wanted.partitions
+      .flatMap(({ dead }) => [...dead.values()])
+      .filter(({ code }) => code === 'EVENT_LATE');
+    expect(late.length).toBeGreaterThan(200);
+    expect(late.length).toBeLessThan(EVENTS / 4);
+  });
+
+  it('leaves the same state and the same dead letters after kills', async () => {
+    const options = await cluster.newApp('late', {
+      handler: 'ledger',
+      threads: 2,
+      order: { settle: '300ms' },
+      checkpoint: { interval: '20ms', bytes: '16KiB' },
+    });
+    for (const share of [0.2, 0.4, 0.6]) {
+      const node = cluster.node(options);
+      await untilDecided(cluster.db, 'late', wanted.events * share);
+      if (share === 0.4) await node.killThread(1);
+      if (share === 0.4) await untilDecided(cluster.db, 'late', wanted.events * 0.5);
+      await node.kill();
+      expect(await decidedEvents(cluster.db, 'late')).toBeLessThan(wanted.events);
+    }
+    const last = await cluster.node(options).ready();
+    await untilDecided(cluster.db, 'late', wanted.events);
+    await expectStored(cluster.db, 'late', wanted);
+    await last.drain();
+    await expectStored(cluster.db, 'late', wanted);
+  });
+
+  it('leaves the same state although hardly any key stays in memory', async () => {
+    const options = await cluster.newApp('small', {
+      handler: 'ledger',
+      order: { settle: '300ms' },
+      limits: { residentKeys: 5 },
+      checkpoint: { interval: '20ms', bytes: '16KiB' },
+    });
+    const node = await cluster.node(options).ready();
+    await untilDecided(cluster.db, 'small', wanted.events);
+    await expectStored(cluster.db, 'small', wanted);
+    await node.drain();
+    await expectStored(cluster.db, 'small', wanted);
+  });
+
+  it('a drain stores everything that no checkpoint has stored', async () => {
+    const options = await cluster.newApp('drained', {
+      handler: 'ledger',
+      order: { settle: '300ms' },
+      checkpoint: { interval: '60s', bytes: '4MiB' },
+    });
+    const node = await cluster.node(options).ready();
+    const decided = async (): Promise<number> => {
+      const { partitions } = await node.status();
+      return partitions.reduce((total, { report }) => {
+        if (report === undefined) return total;
+        const { applied, duplicates, dead } = report.counters;
+        return total + applied + duplicates + Object.values(dead).reduce((sum, count) => sum + count, 0);
+      }, 0);
+    };
+    await until(async () => (await decided()) === wanted.events, 20_000, 'the decision about every event');
+    expect(await decidedEvents(cluster.db, 'drained')).toBeLessThan(wanted.events);
+    await node.drain();
+    await expectStored(cluster.db, 'drained', wanted);
+  });
+});

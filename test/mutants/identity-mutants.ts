@@ -1,0 +1,183 @@
+/** Keys, ids, and what counts as decided. */
+import type { Mutant } from './mutant.js';
+
+const DECISIONS = 'core/actor/decisions.js';
+const INDEX = 'core/dedupe/dedupe-index.js';
+const WINDOW = 'core/position/position-window.js';
+
+export const identityMutants: readonly Mutant[] = [
+  {
+    id: 'dedupe-not-checkpointed',
+    failure: 'dedupe not checkpointed',
+    file: DECISIONS,
+    find: 'return { dedupe, dead: this.#letters.changes() };',
+    replace: 'return { dedupe: { put: [], drop: [] }, dead: this.#letters.changes() };',
+    suites: ['unit/actor-replay', 'property/actor'],
+  },
+  {
+    id: 'waiting-ids-checkpointed',
+    failure: 'ids of buffered events checkpointed',
+    file: DECISIONS,
+    find: 'return this.#dedupe.insert(event.time, raw.streamSequence, body);',
+    replace: `{
+                const seen = this.#dedupe.insert(event.time, raw.streamSequence, body);
+                this.#ids.push(seen);
+                return seen;
+            }`,
+    suites: ['unit/actor-replay', 'property/actor'],
+  },
+  {
+    id: 'dedupe-by-wall-clock',
+    failure: 'evict dedupe by wall clock',
+    file: INDEX,
+    find: 'return (this.#timeOf(entry) <= this.#maxTime - this.#horizonMs',
+    replace: 'return (this.#timeOf(entry) <= Date.now() - this.#horizonMs',
+    suites: ['property/dedupe-index'],
+  },
+  {
+    id: 'dedupe-never-expires',
+    failure: 'evict dedupe never',
+    file: INDEX,
+    find: 'return (this.#timeOf(entry) <= this.#maxTime - this.#horizonMs',
+    replace: 'return (false',
+    suites: ['property/dedupe-index'],
+  },
+  {
+    id: 'apply-before-dedupe',
+    failure: 'apply before dedupe',
+    file: 'core/actor/actor.js',
+    find: 'const seen = this.#decisions.admit(raw, slot, event, entry);',
+    replace: 'const seen = this.#decisions.admit(raw, slot, event, entry) ?? -1;',
+    suites: ['unit/actor-order', 'property/actor'],
+  },
+  {
+    id: 'key-not-part-of-id',
+    failure: 'ids of different keys taken for one',
+    file: 'core/key/hash.js',
+    find: 'return fmix(a ^ Math.imul(rotl(b, 15), C2)) >>> 0;',
+    replace: 'return fmix(a) >>> 0;',
+    suites: ['property/dedupe-index'],
+  },
+  {
+    id: 'ids-trimmed',
+    failure: 'compare trimmed ids',
+    file: 'core/event/decode.js',
+    find: 'const problem = problemOfName(value);',
+    replace: 'value = value.trim();\n        const problem = problemOfName(value);',
+    suites: ['unit/decode-event', 'unit/decode-formats'],
+  },
+  {
+    id: 'ids-normalised',
+    failure: 'normalise ids',
+    file: INDEX,
+    find: 'murmur128(id, SEED);',
+    replace: "murmur128(id.normalize('NFC'), SEED);",
+    suites: ['property/dedupe-index'],
+  },
+  {
+    id: 'hash-over-utf16',
+    failure: 'hash UTF-16 units',
+    file: 'core/key/hash.js',
+    find: 'const bytes = utf8(text);\n            return',
+    replace: 'break;\n            const bytes = utf8(text);\n            return',
+    suites: ['unit/hash'],
+  },
+  {
+    id: 'floor-off-by-one',
+    failure: 'position off by one',
+    file: WINDOW,
+    find: '[this.#head & (this.#sequences.length - 1)] - 1;',
+    replace: '[this.#head & (this.#sequences.length - 1)];',
+    suites: ['property/position-window'],
+  },
+  {
+    id: 'recovered-range-off-by-one',
+    failure: 'position off by one: a decided range loses its last event',
+    file: WINDOW,
+    find: 'if (end > this.#high)',
+    replace: 'if (end > this.#high + 1)',
+    suites: ['property/position-window'],
+  },
+  {
+    id: 'floor-is-last-read',
+    failure: 'commit what was read, not what was decided',
+    file: WINDOW,
+    find: 'return { floor: this.floor, above };',
+    replace: 'return { floor: this.#high, above: [] };',
+    suites: ['property/position-window'],
+  },
+  {
+    id: 'decided-event-read-again',
+    failure: 'apply twice what was decided above the floor',
+    file: 'core/actor/actor.js',
+    find: 'if (window.wasDecided(raw.streamSequence)) {',
+    replace: 'if (false) {',
+    suites: ['unit/actor-replay', 'property/actor'],
+  },
+  {
+    id: 'keys-in-an-object',
+    failure: 'Object for Map',
+    file: 'core/actor/keyed-state.js',
+    find: '#entries = new Map();',
+    replace: `#entries = new (class {
+        fields = {};
+        get size() { return Object.keys(this.fields).length; }
+        get(key) { return this.fields[key]; }
+        set(key, entry) { this.fields[key] = entry; }
+        delete(key) { delete this.fields[key]; }
+        values() { return Object.values(this.fields)[Symbol.iterator](); }
+    })();`,
+    suites: ['unit/actor-state', 'unit/actor-keys'],
+  },
+  {
+    id: 'key-token-not-injective',
+    failure: 'leak a key across partitions: two keys in one token',
+    file: 'core/key/key.js',
+    find: ' || byte === 0x25 ||',
+    replace: ' ||',
+    suites: ['unit/key', 'property/text-forms'],
+  },
+  {
+    id: 'partition-of-raw-key',
+    failure: 'leak a key across partitions: reader and router hash different text',
+    file: 'core/key/partition.js',
+    find: 'return fnv1a32(tokenOfKey(key)) % partitions;',
+    replace: 'return fnv1a32(key) % partitions;',
+    suites: ['unit/key', 'unit/key-route'],
+  },
+  {
+    id: 'route-by-whole-subject',
+    failure: 'leak a key across partitions: its other subjects go elsewhere',
+    file: 'runtime/key-route.js',
+    find: 'return fnv1a32Bytes(subject, from, dot < 0 ? subject.length : dot) % partitions;',
+    replace: 'return fnv1a32Bytes(subject, 0, subject.length) % partitions;',
+    suites: ['unit/key-route'],
+  },
+  {
+    id: 'parse-before-size',
+    failure: 'parse before size check',
+    file: 'host/event-decoder.js',
+    find: 'if (rejection !== undefined) {',
+    replace: `const parsed = decodeEvent(raw, this.#options.format, this.#options.idRequired);
+        if (parsed.kind === 'rejected')
+            return { raw, decoded: parsed };
+        if (rejection !== undefined) {`,
+    suites: ['unit/event-decoder'],
+  },
+  {
+    id: 'parse-before-depth',
+    failure: 'parse before depth check',
+    file: 'core/event/decode.js',
+    find: 'if (isTooDeep(raw.body))',
+    replace: 'if (JSON.parse(raw.body) !== undefined && isTooDeep(raw.body))',
+    suites: ['unit/decode-event'],
+  },
+  {
+    id: 'partition-not-checked',
+    failure: 'leak a key across partitions: a subject may name any',
+    file: 'host/event-decoder.js',
+    find: 'if (expected === partition)',
+    replace: 'if (true)',
+    suites: ['unit/event-decoder'],
+  },
+];

@@ -1,0 +1,41 @@
+/** The table of RESULTS.md: which suite catches which mutant. Written by the runner, read by a test. */
+import type { Mutant } from './mutant.js';
+
+export interface Outcome {
+  readonly mutant: Mutant;
+  /** Suite and first failing test, or seed and invariant; undefined if nothing turned red. */
+  readonly caughtBy: string | undefined;
+  readonly seconds: number;
+}
+
+const SURVIVED = '**survived**';
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('\n', ' ');
+
+export function resultsTable(outcomes: readonly Outcome[], seeds: number): string {
+  const caught = outcomes.filter(({ caughtBy }) => caughtBy !== undefined).length;
+  const rows = outcomes.map(
+    ({ mutant, caughtBy }) =>
+      `| \`${mutant.id}\` | ${cell(mutant.failure)} | ${caughtBy === undefined ? SURVIVED : cell(caughtBy)} |`,
+  );
+  return `# Mutants
+
+Written by \`npm run mutants -- --write\`. Each row is a fault planted in a copy of the built tree, and the first suite
+that turned red: a test file with its first failing test, or the simulator (at most ${seeds} seeds) with the seed and
+the invariant. Suites are tried in the order of the catalogue, so a mutant may be caught by more than it says here.
+
+${caught} of ${outcomes.length} caught.
+
+| mutant | rule broken | caught by |
+|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+/** Ids of the rows, and those of them that survived. */
+export function readResults(text: string): { readonly ids: string[]; readonly survivors: string[] } {
+  const rows = [...text.matchAll(/^\| `([a-z0-9-]+)` \| .* \| (.*) \|$/gm)];
+  return {
+    ids: rows.map(([, id]) => id!),
+    survivors: rows.filter(([, , caughtBy]) => caughtBy === SURVIVED).map(([, id]) => id!),
+  };
+}
