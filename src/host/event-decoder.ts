@@ -8,6 +8,7 @@ import { decodeEvent } from '../core/event/decode.js';
 import type { EventLimits, RawEvent } from '../core/event/event.js';
 import type { EventFormat } from '../core/event/event-format.js';
 import type { Rejection } from '../core/event/reject.js';
+import { bodyHashOf } from '../core/key/hash.js';
 import { keyOfToken } from '../core/key/key.js';
 import { partitionOf } from '../core/key/partition.js';
 import type { BatchReader } from '../protocol/batch.js';
@@ -62,6 +63,8 @@ export class EventDecoder {
           : undefined,
       body: bytes.toString(encoding, bodyAt, kept),
       encoding,
+      // Only dedupe asks for it, and that is what makes ids required.
+      bodyHash: this.#options.idRequired ? bodyHashOf(reader.view, bodyAt, kept) : undefined,
       streamSequence: reader.sequence,
       streamTime: reader.timeMs,
     };

@@ -77,6 +77,7 @@ export type MetricName = keyof typeof metricTable;
 const retriedWork = {
   assignment: 'asking which partitions are this node’s',
   'checkpoint.commit': 'storing a checkpoint',
+  'checkpoint.compare': 'comparing the stored checkpoint with our own',
   'log.read': 'reading the stream from the oldest position on',
   'output.publish': 'publishing what a handler emitted',
   'partition.claim': 'claiming a partition',

@@ -75,7 +75,8 @@ export class BatchWriter {
 
 /** Walks the records of a batch: `next` moves on, the fields describe the record it stands on. */
 export class BatchReader {
-  readonly #view: DataView;
+  /** The whole buffer. */
+  readonly view: DataView;
   readonly #length: number;
   #next = 0;
   partition = 0;
@@ -88,14 +89,14 @@ export class BatchReader {
   end = 0;
 
   constructor(buffer: ArrayBuffer, length: number) {
-    this.#view = new DataView(buffer);
+    this.view = new DataView(buffer);
     this.#length = length;
   }
 
   next(): boolean {
     const at = this.#next;
     if (at >= this.#length) return false;
-    const view = this.#view;
+    const { view } = this;
     this.partition = view.getUint16(at, true);
     this.sequence = view.getFloat64(at + 12, true);
     this.timeMs = view.getFloat64(at + 20, true);

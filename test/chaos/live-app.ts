@@ -17,7 +17,13 @@ export class LiveApp {
   readonly events: number;
   readonly #cluster: Cluster;
 
-  private constructor(cluster: Cluster, name: string, options: OptionsInput, publisher: SteadyPublisher, events: number) {
+  private constructor(
+    cluster: Cluster,
+    name: string,
+    options: OptionsInput,
+    publisher: SteadyPublisher,
+    events: number,
+  ) {
     this.#cluster = cluster;
     this.name = name;
     this.stream = name.toUpperCase();

@@ -20,28 +20,47 @@ const { values } = parseArgs({
   },
 });
 
-const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
+const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : count('seed', values.seed);
 const progress = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
-async function main(): Promise<readonly (KillResult | WorkloadResult)[]> {
-  if (values.fault === 'kill') return [await killRounds({ rounds: Number(values.rounds), seed, progress })];
-  if (values.workload !== undefined) {
-    const orders = (['time', 'sequence'] as const).filter((order) => (values.order ?? order) === order);
-    const run = { events: Number(values.workload), faults: Number(values.faults), seed, progress };
-    const results = [];
-    for (const order of orders) results.push(await runWorkload({ ...run, order }));
-    return results;
-  }
-  throw new Error('what to do is --fault kill --rounds N, or --workload EVENTS --faults N');
+function usage(problem: string): never {
+  process.stderr.write(
+    `${problem}\nUsage: --fault kill --rounds N, or --workload EVENTS --faults N [--order time|sequence]`,
+  );
+  process.stderr.write('; both take --seed N and --json\n');
+  process.exit(2);
 }
 
-const results = await main();
+function count(name: string, text: string): number {
+  return /^\d{1,9}$/.test(text) ? Number(text) : usage(`--${name} must be a whole number, not ${text}`);
+}
+
+async function run(): Promise<readonly (KillResult | WorkloadResult)[]> {
+  if (values.workload !== undefined) {
+    const orders = (['time', 'sequence'] as const).filter((order) => (values.order ?? order) === order);
+    if (orders.length === 0) usage(`--order must be time or sequence, not ${values.order}`);
+    const options = {
+      events: count('workload', values.workload),
+      faults: count('faults', values.faults),
+      seed,
+      progress,
+    };
+    const results = [];
+    for (const order of orders) results.push(await runWorkload({ ...options, order }));
+    return results;
+  }
+  if (values.fault !== 'kill') usage('what is to be done?');
+  return [await killRounds({ rounds: count('rounds', values.rounds), seed, progress })];
+}
+
+const results = await run();
 for (const result of results) {
   if (values.json) continue;
   const { violations, ...figures } = result;
-  for (const [name, value] of Object.entries(figures)) console.log(`${name.padEnd(20)} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
+  for (const [name, value] of Object.entries(figures))
+    console.log(`${name.padEnd(20)} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
   for (const violation of violations) console.log(`VIOLATION ${violation}`);
   console.log(violations.length === 0 ? 'passed: nothing lost, nothing twice, nothing out of order' : 'FAILED');
 }

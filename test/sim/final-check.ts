@@ -33,7 +33,9 @@ export function whatIsMissing(world: World, auditor: Auditor): string | undefine
     const own = world.ledger.own(partition);
     if (!shadow.exists) return `${where} has no record`;
     if (shadow.isTainted && !world.acceptsGaps) return `${where} to halt, it goes on from events that the log has lost`;
-    const next = shadow.isTainted ? firstAfter(own, world.ledger.keptSince(shadow.anchorTime)) : own[shadow.decidedFirst];
+    const next = shadow.isTainted
+      ? firstAfter(own, world.ledger.keptSince(shadow.anchorTime))
+      : own[shadow.decidedFirst];
     if (next !== undefined) return `${where} has not decided ${next.sequence}`;
     if (shadow.outbox.size > 0) return `${where} has outputs left`;
   }

@@ -47,7 +47,7 @@ export const historyHandler: Handler<History, Data> = {
 };
 
 /** What the first output of an event carries. */
-export const outputData = (sequence: number, body: number): unknown => ({ sequence, body });
+const outputData = (sequence: number, body: number): unknown => ({ sequence, body });
 
 /** Why the handler refuses such an event, or undefined if it does not. */
 export function refusalOf(deed: Deed): RejectCode | undefined {

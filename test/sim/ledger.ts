@@ -66,7 +66,10 @@ export class Ledger {
   /** The last sequence that is still the event it was when the event of this timestamp was stored. */
   keptSince(timeText: string): number {
     const written = Number(timeText.slice(-6)); // the log's nanoseconds count the events, see World
-    return Math.min(Number.POSITIVE_INFINITY, ...this.#losses.filter((loss) => loss.written > written).map((loss) => loss.kept));
+    return Math.min(
+      Number.POSITIVE_INFINITY,
+      ...this.#losses.filter((loss) => loss.written > written).map((loss) => loss.kept),
+    );
   }
 
   at(sequence: number): Entry | undefined {

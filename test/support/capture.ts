@@ -67,7 +67,7 @@ export async function capture(nc: NatsConnection, stream: string): Promise<Captu
   return captured;
 }
 
-export async function stateOf(nc: NatsConnection, stream: string): Promise<Info['state']> {
+async function stateOf(nc: NatsConnection, stream: string): Promise<Info['state']> {
   return (await ask<Info>(nc, `$JS.API.STREAM.INFO.${stream}`, {})).state;
 }
 

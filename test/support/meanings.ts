@@ -51,10 +51,7 @@ export const ledgerRules: Rules<Account> = {
   fold: moveAccount,
 };
 
-export function moveAccount(
-  { balance, deposits, withdrawals, refused }: Account,
-  { type, data }: FoldedEvent,
-): Account {
+function moveAccount({ balance, deposits, withdrawals, refused }: Account, { type, data }: FoldedEvent): Account {
   const movement = data as { type?: string; amount: number };
   const { amount } = movement;
   if (!(amount > 0)) throw new Error('no such movement');

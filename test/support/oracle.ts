@@ -37,8 +37,11 @@ export interface Rules<S = unknown> {
   readonly settleMs?: number;
   readonly idleMs?: number;
   readonly aheadMsMax?: number;
-  /** `never`: the oracle refuses a stream in which an event is late. `dead-letter`: late ones are set aside. */
-  readonly late?: 'never' | 'dead-letter';
+  /**
+   * `never`: the oracle refuses a stream in which an event is late. `dead-letter`: late ones are set aside, as an
+   * undisturbed run does. A set of stream sequences: these and no others were late.
+   */
+  readonly late?: 'never' | 'dead-letter' | ReadonlySet<number>;
   readonly meaning: (message: Captured) => Meaning;
   readonly initial: (key: string) => S;
   /** Throws what a handler would throw. */
@@ -146,6 +149,10 @@ export function expected<S>(captured: readonly Captured[], rules: Rules<S>): Exp
     }
     firsts.set(name, message);
     partition.ids++;
+    if (typeof rules.late === 'object' && rules.late.has(sequence)) {
+      partition.dead.set(sequence, { code: 'EVENT_LATE', key, id, message });
+      continue;
+    }
     arrivals[number]!.push({ time, sequence, streamMs: timeMs, event: { ...meaning, sequence }, message });
   }
   for (const [p, partition] of partitions.entries()) foldAll(partition, inOrder(arrivals[p]!, rules), rules);
@@ -169,7 +176,7 @@ function inOrder(arrivals: Arrival[], rules: Pick<Rules, 'order' | 'late' | 'set
   const { order = 'time', late = 'never', settleMs = 2_000, idleMs = 1_000 } = rules;
   if (order === 'none') return arrivals;
   if (late === 'dead-letter') return dueOrder(arrivals, settleMs, idleMs);
-  checkQuiet(arrivals, settleMs, idleMs);
+  if (late === 'never') checkQuiet(arrivals, settleMs, idleMs);
   return arrivals.sort((a, b) => a.time - b.time || a.sequence - b.sequence);
 }
 

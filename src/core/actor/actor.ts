@@ -33,6 +33,7 @@ import { Halting } from './halting.js';
 import type { Handler } from './handler.js';
 import type { KeyOrderOptions, OperationOutcome, QuarantineAction } from './key-order.js';
 import { KeyOrder } from './key-order.js';
+import type { KeyEntry } from './keyed-state.js';
 import { KeyedState } from './keyed-state.js';
 import { Outbox } from './outbox.js';
 import type { Quarantine } from './parking.js';
@@ -403,7 +404,7 @@ export class Actor {
     if (key === undefined || this.#options.poison === 'dead-letter' || this.#options.order === 'sequence')
       this.#bury(raw, slot, rejection, key, undefined);
     else {
-      const arrival = this.#arrival(raw, slot, -1, placeholder(raw, key), rejection, false);
+      const arrival = this.#arrival(raw, slot, -1, placeholder(raw, key), this.#state.entry(key), rejection, false);
       arrival.entry.holds++;
       this.#keys.due(arrival);
     }
@@ -426,7 +427,7 @@ export class Actor {
     const entry = this.#state.entry(event.key);
     const seen = this.#decisions.admit(raw, slot, event, entry);
     if (seen === undefined) return;
-    const arrival = this.#arrival(raw, slot, seen, event, undefined, isClamped);
+    const arrival = this.#arrival(raw, slot, seen, event, entry, undefined, isClamped);
     entry.holds++;
     // What is held is newer than the watermark was before this event moved it: behind that, nothing is overtaken.
     const isBehind = event.time <= this.#watermark.value;
@@ -443,24 +444,14 @@ export class Actor {
     slot: number,
     seen: number,
     event: Event,
+    entry: KeyEntry<Arrival>,
     rejection: Rejection | undefined,
     isClamped: boolean,
   ): Arrival {
     const { streamSequence } = raw;
     const { time } = event;
     const bytes = raw.body.length + ARRIVAL_BYTES;
-    return {
-      event,
-      isClamped,
-      time,
-      raw,
-      entry: this.#state.entry(event.key),
-      slot,
-      seen,
-      streamSequence,
-      bytes,
-      rejection,
-    };
+    return { event, isClamped, time, raw, entry, slot, seen, streamSequence, bytes, rejection };
   }
 
   /** Takes a stored parked event back in; it is below the floor already. */
@@ -472,7 +463,7 @@ export class Actor {
       return;
     }
     const event = decoded.kind === 'event' ? decoded.event : placeholder(raw, key);
-    const arrival = this.#arrival(raw, -1, -1, event, rejection, false);
+    const arrival = this.#arrival(raw, -1, -1, event, this.#state.entry(key), rejection, false);
     arrival.entry.holds++;
     this.#parking.append(arrival);
   }

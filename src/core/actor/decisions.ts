@@ -89,7 +89,7 @@ export class Decisions {
    */
   admit(raw: RawEvent, slot: number, event: Event, entry: KeyEntry<Arrival>): number | undefined {
     if (this.#dedupe === undefined) return -1;
-    const body = bodyHash(raw.body);
+    const body = raw.bodyHash ?? bodyHash(raw.body);
     const first = this.#dedupe.find(event.id, entry);
     if (first < 0) return this.#dedupe.insert(event.time, raw.streamSequence, body);
     this.counters.duplicates++;

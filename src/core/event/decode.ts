@@ -5,7 +5,7 @@
  * binary (`ce-` headers). Source: CloudEvents 1.0.2 specification and its NATS protocol binding.
  */
 import { murmur128, murmurWords } from '../key/hash.js';
-import { keyOfToken, problemOfName } from '../key/key.js';
+import { isPlainKey, isPlainName, keyOfToken, problemOfName } from '../key/key.js';
 import type { Event, RawEvent } from './event.js';
 import { TIME_MAX } from './event.js';
 import type { EventFormat, EventPart, Place } from './event-format.js';
@@ -19,15 +19,44 @@ export type Decoded =
 
 /** `idRequired` is false where dedupe is off: an event without an id is then named by its stream sequence. */
 export function decodeEvent(raw: RawEvent, format: EventFormat, idRequired: boolean): Decoded {
-  const problems: string[] = [];
-  const token = keyOfSubject(raw);
-  if (isTooDeep(raw.body)) return rejected('EVENT_TOO_DEEP', ['the body nests deeper than 64 levels'], token.key);
+  if (isTooDeep(raw.body))
+    return rejected('EVENT_TOO_DEEP', ['the body nests deeper than 64 levels'], keyOfSubject(raw).key);
   let body: unknown;
   try {
     body = JSON.parse(raw.body);
   } catch (error) {
-    return rejected('EVENT_INVALID', [`the body is not JSON: ${(error as Error).message}`], token.key);
+    return rejected('EVENT_INVALID', [`the body is not JSON: ${(error as Error).message}`], keyOfSubject(raw).key);
   }
+  const event = ordinaryEvent(raw, body, format);
+  return event === undefined ? decodeParts(raw, body, format, idRequired) : { kind: 'event', event };
+}
+
+/**
+ * The event of Millrace's own body, plain to its last part, or undefined: then `decodeParts` says what it is or what is
+ * wrong with it. Nearly every event comes this way, which costs half as much and has the same result.
+ */
+function ordinaryEvent(raw: RawEvent, body: unknown, format: EventFormat): Event | undefined {
+  const { token } = raw;
+  if (token === undefined || raw.headers !== undefined || !isPlainKey(token)) return undefined;
+  if (!isObject(body) || !isOwnConvention(format)) return undefined;
+  // Not own properties only: what JSON.parse makes inherits none of these names.
+  const { id, key, time, sequence, type, data, specversion } = body;
+  if (specversion !== undefined || (sequence !== undefined && !isSequence(sequence))) return undefined;
+  if (key !== undefined && key !== token) return undefined;
+  if (typeof id !== 'string' || !isPlainName(id)) return undefined;
+  if (typeof time !== 'number' || !(time >= 0 && time <= TIME_MAX)) return undefined;
+  if (type !== undefined && !isType(type)) return undefined;
+  return { id, key: token, time: Math.floor(time), sequence, type, data: data ?? null };
+}
+
+function isOwnConvention({ id, key, time, sequence, type, data }: EventFormat): boolean {
+  if (key.kind !== 'token' || id.kind !== 'auto' || time.kind !== 'auto') return false;
+  return sequence.kind === 'auto' && type.kind === 'auto' && data.kind === 'auto';
+}
+
+function decodeParts(raw: RawEvent, body: unknown, format: EventFormat, idRequired: boolean): Decoded {
+  const problems: string[] = [];
+  const token = keyOfSubject(raw);
   const parts = partsOf(raw, body, format);
 
   const key = raw.token === undefined ? parts.key : token.key;
@@ -166,13 +195,21 @@ function isDay([, year, month, day]: RegExpExecArray): boolean {
 
 function readSequence(value: unknown, problems: string[]): number {
   const sequence = typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : value;
-  if (typeof sequence === 'number' && Number.isSafeInteger(sequence) && sequence >= 0) return sequence;
+  if (isSequence(sequence)) return sequence;
   problems.push('the sequence is not a whole number from 0 on');
   return 0;
 }
 
 function readType(value: unknown, problems: string[]): string {
-  if (typeof value === 'string' && value.length > 0 && value.length <= 256) return value;
+  if (isType(value)) return value;
   problems.push('the type is not text of 1 to 256 characters');
   return '';
+}
+
+function isType(value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= 256;
+}
+
+function isSequence(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

@@ -43,6 +43,8 @@ export interface RawEvent {
   /** The body: text, or base64 if its bytes are not UTF-8; the decoder then never sees it. */
   readonly body: string;
   readonly encoding: 'utf8' | 'base64';
+  /** `bodyHash` of the body, where it was cheap to have from its bytes. */
+  readonly bodyHash?: number | undefined;
   /** The log's own number of the event; its id of last resort where dedupe is off. */
   readonly streamSequence: number;
   /** The log's own time of the event, epoch ms; the event time of last resort. */

@@ -155,14 +155,23 @@ function murmur(bytes: DataView, length: number, seed: number): void {
   murmurWords[3] = h4 + h1;
 }
 
-/** 32-bit hash of a body, for "same id, other body". Over UTF-16 units: it never leaves this process's memory format. */
+/** 32-bit hash of a body's UTF-8 bytes, for "same id, other body". */
 export function bodyHash(text: string): number {
-  let h = text.length;
-  const even = text.length & ~1;
-  for (let i = 0; i < even; i += 2) {
-    h = Math.imul(h ^ (text.charCodeAt(i) | (text.charCodeAt(i + 1) << 16)), 0x9e3779b1);
-    h ^= h >>> 15;
+  const bytes = utf8(text);
+  return bodyHashOf(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length);
+}
+
+/** The same over `bytes[from, to)`: two lanes of four bytes, because each step waits for the one before. */
+export function bodyHashOf(bytes: DataView, from: number, to: number): number {
+  let a = to - from;
+  let b = C1;
+  let at = from;
+  for (; at + 8 <= to; at += 8) {
+    a = Math.imul(a ^ bytes.getInt32(at, true), C2);
+    b = Math.imul(b ^ bytes.getInt32(at + 4, true), C4);
+    a ^= a >>> 15;
+    b ^= b >>> 13;
   }
-  if (even < text.length) h = Math.imul(h ^ text.charCodeAt(even), 0x9e3779b1);
-  return fmix(h) >>> 0;
+  for (; at < to; at++) a = Math.imul(rotl(a, 7) ^ bytes.getUint8(at), C3);
+  return fmix(a ^ rotl(fmix(b), 15)) >>> 0;
 }

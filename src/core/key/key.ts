@@ -38,6 +38,16 @@ export function problemOfName(text: string): string | undefined {
   return undefined;
 }
 
+/** Whether nothing can be wrong with `text` as a key or id, because it is printable ASCII. Most are. */
+export function isPlainName(text: string): boolean {
+  if (text.length === 0 || text.length > KEY_BYTES_MAX) return false;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit <= 0x20 || unit >= 0x7f) return false;
+  }
+  return true;
+}
+
 /** White space as Unicode's White_Space property has it, for single UTF-16 units. */
 function isSpace(unit: number): boolean {
   if (unit < 0x80) return unit === 0x20 || (unit >= 0x09 && unit <= 0x0d);
@@ -73,6 +83,16 @@ export function tokenOfKey(key: string): string {
     from = i + 1;
   }
   return from === 0 ? key : token + key.slice(from);
+}
+
+/** Whether `token` is a key as it is: printable ASCII with nothing encoded. */
+export function isPlainKey(token: string): boolean {
+  if (token.length === 0 || token.length > KEY_BYTES_MAX) return false;
+  for (let i = 0; i < token.length; i++) {
+    const unit = token.charCodeAt(i);
+    if (unit > 0x7f || isReserved(unit)) return false;
+  }
+  return true;
 }
 
 /** The key of a subject token, or undefined if the token is not in the form that `tokenOfKey` makes. */

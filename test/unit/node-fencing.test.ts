@@ -1,0 +1,96 @@
+/** Two nodes of one name, or two that think they own a partition: one of them gives way for good (N2; F6). */
+import { describe, expect, it } from 'vitest';
+import { MemoryCoordinator } from '../../src/adapters/memory/memory-coordinator.js';
+import { MemoryEventLog } from '../../src/adapters/memory/memory-event-log.js';
+import { systemClock } from '../../src/adapters/system/system-clock.js';
+import type { HostLink, Threads } from '../../src/ports/threads.js';
+import type { HostToMain, MainToHost } from '../../src/protocol/messages.js';
+import { Node } from '../../src/runtime/node.js';
+import { until } from '../support/until.js';
+
+/** A host that takes every claim and does nothing else. */
+class WillingThreads implements Threads {
+  readonly claims: number[] = [];
+  #receive: (message: HostToMain) => void = () => undefined;
+
+  start(_: number, receive: (message: HostToMain) => void): HostLink {
+    this.#receive = receive;
+    queueMicrotask(() => receive({ kind: 'started' }));
+    return {
+      post: (message) => this.#take(message),
+      terminate: async () => undefined,
+      exited: new Promise(() => undefined),
+    };
+  }
+  async close(): Promise<void> {}
+
+  fence(partition: number): void {
+    this.#receive({ kind: 'stopped', partition, fault: { code: 'FENCED', message: 'refused', problems: [] } });
+  }
+
+  #take(message: MainToHost): void {
+    if (message.kind === 'drain') this.#receive({ kind: 'drained' });
+    if (message.kind !== 'claim') return;
+    const { partition, epoch } = message;
+    this.claims.push(epoch);
+    const [position, anchor] = [
+      { floor: 0, above: [] },
+      { sequence: 0, time: '' },
+    ];
+    this.#receive({ kind: 'claimed', partition, stream: 'EVENTS', position, anchor, created: true });
+  }
+}
+
+async function startNode() {
+  const log = new MemoryEventLog({ clock: systemClock });
+  log.createStream('EVENTS', () => true);
+  const coordinator = new MemoryCoordinator({ node: 'one', partitions: 1 });
+  const threads = new WillingThreads();
+  const node = new Node(
+    {
+      name: 'one',
+      stream: 'EVENTS',
+      partitions: 1,
+      threads: 1,
+      acceptGap: false,
+      inFlightBytesMax: 1e6,
+      drainMsMax: 1_000,
+    },
+    {
+      log,
+      sink: log,
+      coordinator,
+      threads,
+      clock: systemClock,
+      route: () => 0,
+      line: () => undefined,
+      defer: (callback) => void setImmediate(callback),
+    },
+  );
+  await node.start();
+  return { node, coordinator, threads };
+}
+
+describe('a fenced partition', () => {
+  it('N2: is claimed again if nobody else has claimed it, as after a store that went back', async () => {
+    const { node, threads } = await startNode();
+    threads.fence(0);
+    const isBack = (): boolean => threads.claims.length === 2 && node.status().partitions[0]!.phase === 'running';
+    await until(isBack, 10_000, 'the partition runs again');
+    expect(threads.claims).toEqual([1, 2]);
+    expect(node.status().partitions[0]!.recoveries).toBe(1);
+    await node.drain();
+  });
+
+  it('N2, F6: is left to who has claimed it since, and the node says so', async () => {
+    const { node, coordinator, threads } = await startNode();
+    await coordinator.as('one').claim(0);
+    threads.fence(0);
+    const failure = await node.failed;
+    expect(failure).toMatchObject({ code: 'FENCED' });
+    expect(failure.message).toContain('has claimed it with epoch 2, ours was 1');
+    expect(node.status().partitions[0]).toMatchObject({ phase: 'halted', fault: { code: 'FENCED' } });
+    expect(threads.claims).toEqual([1]);
+    await node.drain();
+  });
+});
