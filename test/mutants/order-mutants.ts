@@ -194,6 +194,14 @@ export const orderMutants: readonly Mutant[] = [
     file: PARKING,
     find: 'this.#set.set(field, JSON.stringify(quarantine));',
     replace: '',
-    suites: ['unit/actor-quarantine', 'property/actor-parking'],
+    suites: ['unit/actor-quarantine', 'unit/quarantine-recovery'],
+  },
+  {
+    id: 'release-not-stored',
+    failure: 'a quarantine that an operator has released comes back with a recovery',
+    file: PARKING,
+    find: 'this.#drop(KEY_PREFIX + entry.key);',
+    replace: '',
+    suites: ['unit/actor-quarantine', 'unit/quarantine-recovery'],
   },
 ];

@@ -140,6 +140,10 @@ export function expected<S>(captured: readonly Captured[], rules: Rules<S>): Exp
       partition.dead.set(sequence, { code: 'EVENT_TIME_AHEAD', key, id, message });
       continue;
     }
+    if (rules.order === 'sequence' && meaning.number === undefined) {
+      partition.dead.set(sequence, { code: 'EVENT_UNNUMBERED', key, id, message });
+      continue;
+    }
     const name = JSON.stringify([id, key]);
     const first = firsts.get(name);
     if (first !== undefined) {
@@ -175,6 +179,7 @@ interface Arrival extends Arrived {
 function inOrder(arrivals: Arrival[], rules: Pick<Rules, 'order' | 'late' | 'settleMs' | 'idleMs'>): Arrival[] {
   const { order = 'time', late = 'never', settleMs = 2_000, idleMs = 1_000 } = rules;
   if (order === 'none') return arrivals;
+  if (order === 'sequence') return arrivals.sort((a, b) => a.event.number! - b.event.number!);
   if (late === 'dead-letter') return dueOrder(arrivals, settleMs, idleMs);
   if (late === 'never') checkQuiet(arrivals, settleMs, idleMs);
   return arrivals.sort((a, b) => a.time - b.time || a.sequence - b.sequence);
@@ -185,7 +190,9 @@ function foldAll<S>(partition: ExpectedPartition, due: readonly Arrival[], { ord
   for (const { event, message } of due) {
     const { id, key, time, sequence } = event;
     const before = partition.states.get(key);
-    if (order !== 'none' && before !== undefined && time < before.time) {
+    // A number that is decided is used up, whatever became of its event.
+    const numbering = order === 'sequence' ? { keySequence: event.number! } : {};
+    if ((order ?? 'time') === 'time' && before !== undefined && time < before.time) {
       partition.dead.set(sequence, { code: 'EVENT_LATE', key, id, message });
       continue;
     }
@@ -194,6 +201,7 @@ function foldAll<S>(partition: ExpectedPartition, due: readonly Arrival[], { ord
       state = fold(before === undefined ? initial(key) : (before.state as S), event);
     } catch {
       partition.dead.set(sequence, { code: 'HANDLER_THREW', key, id, message });
+      if (before !== undefined) partition.states.set(key, { ...before, ...numbering });
       continue;
     }
     const newest = Math.max(before?.time ?? time, time);
@@ -203,6 +211,7 @@ function foldAll<S>(partition: ExpectedPartition, due: readonly Arrival[], { ord
       id,
       sequence: String(sequence),
       applied: (before?.applied ?? 0) + 1,
+      ...numbering,
     });
     partition.applied++;
   }
