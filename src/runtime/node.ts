@@ -280,6 +280,7 @@ export class Node {
     const { coordinator, clock, line } = this.#deps;
     this.#claiming.add(partition);
     this.#setPhase(status, 'claiming');
+    status.epoch = 0; // what an earlier claim is still waiting for must not pass for this one's
     const link = this.#links.get(status.slot);
     const isWanted = (): boolean =>
       this.#isAlive() && this.#links.get(status.slot) === link && status.phase === 'claiming';

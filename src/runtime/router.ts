@@ -117,17 +117,20 @@ export class Router {
   closeLane(slot: number): void {
     const lane = this.#lanes.get(slot);
     this.#lanes.delete(slot);
+    this.#forgetStart((start) => start.slot === slot);
     for (let p = 0; p < this.#laneOf.length; p++) if (this.#laneOf[p] === lane) this.#laneOf[p] = undefined;
     this.#relieve();
   }
 
   /** From the next `rewind` on, the partition is routed to the host of `slot`, from its position on. */
   run(start: PartitionStart): void {
+    this.#forgetStart(({ partition }) => partition === start.partition);
     this.#starting.push(start);
   }
 
   /** The partition is no longer routed. */
   halt(partition: number): void {
+    this.#forgetStart((start) => start.partition === partition);
     this.#laneOf[partition] = undefined;
   }
 
@@ -142,6 +145,7 @@ export class Router {
     this.#reading = undefined;
     if (generation !== this.#generation) return;
     this.#flush(true);
+    this.#passAll();
     this.#startPartitions();
     this.#lastSequence = 0;
     this.#caughtUp = false;
@@ -160,11 +164,23 @@ export class Router {
     if (this.#paused) reading.pause();
   }
 
+  /** What was read has passed every running partition: a quiet one needs none of it again, also where it is gone now. */
+  #passAll(): void {
+    const last = this.#next - 1;
+    for (let p = 0; p < this.#laneOf.length; p++)
+      if (this.#laneOf[p] !== undefined && this.#high[p]! < last) this.#high[p] = last;
+  }
+
+  /** A start that has not taken place is void: its incarnation is gone, and another one has another position. */
+  #forgetStart(isVoid: (start: PartitionStart) => boolean): void {
+    this.#starting = this.#starting.filter((start) => !isVoid(start));
+  }
+
   /** X5. */
   #startPartitions(): void {
     for (const { partition, slot, position, anchor, gap } of this.#starting) {
       const lane = this.#lanes.get(slot);
-      if (lane === undefined) continue; // its thread has died meanwhile; the partition is claimed again
+      if (lane === undefined) continue;
       lane.post({ kind: 'run', partition, position, anchor, gap });
       this.#laneOf[partition] = lane;
       this.#high[partition] = position.floor;

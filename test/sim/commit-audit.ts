@@ -171,7 +171,7 @@ export class CommitAudit {
 
   #fate(entry: Entry): Fate {
     const { sequence } = entry;
-    const { tally, gaps } = this.#shadow;
+    const { tally, gaps, isLegacy } = this.#shadow;
     if (this.#applied.has(sequence)) {
       tally.applied++;
       return 'applied';
@@ -181,7 +181,8 @@ export class CommitAudit {
       this.#checkDead(entry, letter);
       return 'dead';
     }
-    if (entry.isRemoved && isIn(gaps, sequence)) return 'gap';
+    // After an accepted regression nobody knows how much of what is gone was new.
+    if (entry.isRemoved && (isIn(gaps, sequence) || isLegacy)) return 'gap';
     if (entry.code !== undefined) {
       this.#violate('I9', `${sequence} is ${entry.code}, and there is no dead letter`);
       return 'dead';

@@ -36,10 +36,16 @@ export function whatIsMissing(world: World, auditor: Auditor): string | undefine
     const next = shadow.isTainted
       ? firstAfter(own, world.ledger.keptSince(shadow.anchorTime))
       : own[shadow.decidedFirst];
-    if (next !== undefined) return `${where} has not decided ${next.sequence}`;
+    if (next !== undefined && !isEndGone(world, next.sequence)) return `${where} has not decided ${next.sequence}`;
     if (shadow.outbox.size > 0) return `${where} has outputs left`;
   }
   return undefined;
+}
+
+/** Everything from this event on is gone from the log: nothing comes after it that would show the hole. */
+function isEndGone({ ledger }: World, sequence: number): boolean {
+  for (let at = sequence; at <= ledger.last; at++) if (ledger.at(at)?.isRemoved !== true) return false;
+  return true;
 }
 
 function firstAfter(own: readonly Entry[], kept: number): Entry | undefined {
