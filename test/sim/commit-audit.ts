@@ -147,7 +147,8 @@ export class CommitAudit {
       const { sequence } = entry;
       const known = fates.get(sequence);
       if (isDecided && known === undefined) fates.set(sequence, this.#fate(entry));
-      else if (!isDecided && known !== undefined) this.#violate('I5', `${sequence} was ${known} and is undecided`);
+      else if (!isDecided && known !== undefined && !this.#isDeclaredGone(entry))
+        this.#violate('I5', `${sequence} was ${known} and is undecided`);
     });
   }
 
@@ -171,7 +172,7 @@ export class CommitAudit {
 
   #fate(entry: Entry): Fate {
     const { sequence } = entry;
-    const { tally, gaps, isLegacy } = this.#shadow;
+    const { tally } = this.#shadow;
     if (this.#applied.has(sequence)) {
       tally.applied++;
       return 'applied';
@@ -181,8 +182,7 @@ export class CommitAudit {
       this.#checkDead(entry, letter);
       return 'dead';
     }
-    // After an accepted regression nobody knows how much of what is gone was new.
-    if (entry.isRemoved && (isIn(gaps, sequence) || isLegacy)) return 'gap';
+    if (this.#isDeclaredGone(entry)) return 'gap';
     if (entry.code !== undefined) {
       this.#violate('I9', `${sequence} is ${entry.code}, and there is no dead letter`);
       return 'dead';
@@ -202,6 +202,11 @@ export class CommitAudit {
     if (this.#shadow.isLegacy && this.#ledger.lost.has(nameOf(entry))) return 'dropped';
     this.#violate('I2', `${sequence} of key ${entry.key} is called decided, and nothing came of it`);
     return 'gap';
+  }
+
+  /** It is gone, and the record says so; after an accepted regression nobody knows how much of what is gone was new. */
+  #isDeclaredGone({ isRemoved, sequence }: Entry): boolean {
+    return isRemoved && (this.#shadow.isLegacy || isIn(this.#shadow.gaps, sequence));
   }
 
   /** I9. */

@@ -168,7 +168,9 @@ export class Strikes {
   #hitLog(strike: Strike): string | undefined {
     const { log, ledger, random, auditor } = this.#world;
     if (strike === 'log-clock-jump') {
-      this.#world.logOffset += random.between(-1_500, 1_500);
+      // Forward only where a tail is lost: what is new is then told by its time, and an operator knows that.
+      const isLossy = this.#world.plan.strikes.some((planned) => planned.strike === 'lose-tail');
+      this.#world.logOffset += random.between(isLossy ? 0 : -1_500, 1_500);
       return 'log';
     }
     const { first, last } = ledger;

@@ -36,6 +36,8 @@ interface KnownId {
 
 const NANOS_PER_MS = 1_000_000;
 
+const encoder = new TextEncoder();
+
 export class MemoryStream {
   readonly name: string;
   /** Whether the stream takes events of this subject. */
@@ -80,7 +82,7 @@ export class MemoryStream {
       timeMs: input.timeMs ?? Math.floor(nowMs),
       timeNanos: input.timeNanos ?? this.#written % NANOS_PER_MS,
       // Not `slice`, which gives no copy of a Buffer.
-      subject: new TextEncoder().encode(input.subject),
+      subject: encoder.encode(input.subject),
       headers: input.headers === undefined ? undefined : new Uint8Array(input.headers),
       body: new Uint8Array(input.body),
     });
