@@ -1,6 +1,6 @@
 /** A stream as it lives: events in real time, each up to a second late, while their node stops, dies and comes back. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { capture } from '../support/capture.js';
 import { Cluster } from '../support/cluster.js';
 import { ledgerRules } from '../support/meanings.js';
@@ -8,6 +8,9 @@ import { expected } from '../support/oracle.js';
 import { decidedEvents, expectStored, untilDecided } from '../support/redis-state.js';
 import { until } from '../support/until.js';
 import { type Message, makeWorkload } from '../support/workload.js';
+
+// Every wait inside has a deadline of its own; this one is for slow machines.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const SECONDS = 9;
 const PER_SECOND = 1_500;

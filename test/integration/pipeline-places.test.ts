@@ -1,5 +1,5 @@
 /** Existing streams with places of their own for id, key, time and data work unchanged. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { OptionsInput } from '../../src/options/types.js';
 import { type Captured, capture } from '../support/capture.js';
 import { Cluster } from '../support/cluster.js';
@@ -7,6 +7,9 @@ import { ledgerRules, timeOf } from '../support/meanings.js';
 import { type Expected, expected, type Meaning, type Rules } from '../support/oracle.js';
 import { expectStored, untilDecided } from '../support/redis-state.js';
 import { type Happening, type Message, makeWorkload, publishAll, tokenFor } from '../support/workload.js';
+
+// Every wait inside has a deadline of its own; this one is for slow machines.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const EVENTS = 20_000;
 

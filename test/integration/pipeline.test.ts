@@ -1,7 +1,7 @@
 /** The main job on real servers, nodes in processes of their own: final state of every key equals an independent fold. */
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Captured, capture } from '../support/capture.js';
 import { Cluster } from '../support/cluster.js';
 import { ledgerRules, ownMeaning } from '../support/meanings.js';
@@ -10,6 +10,9 @@ import { decidedEvents, expectStored, untilDecided } from '../support/redis-stat
 import { LARGE, type Tally } from '../support/tally-actor.js';
 import { until } from '../support/until.js';
 import { makeWorkload, publishAll } from '../support/workload.js';
+
+// Every wait inside has a deadline of its own; this one is for slow machines.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const EVENTS = 200_000;
 const TALLY = fileURLToPath(new URL('../support/tally-actor.js', import.meta.url));

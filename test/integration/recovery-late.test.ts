@@ -3,7 +3,7 @@
  * judged by key. An undisturbed run decides it as the documentation computes it; after a kill an event that waits for
  * its key's state is held once more, so that fewer are late, never others, and all that is applied is in order.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Captured, capture } from '../support/capture.js';
 import { Cluster } from '../support/cluster.js';
 import { ledgerRules } from '../support/meanings.js';
@@ -11,6 +11,9 @@ import { type Expected, type ExpectedDead, expected } from '../support/oracle.js
 import { decidedEvents, expectStored, untilDecided } from '../support/redis-state.js';
 import { until } from '../support/until.js';
 import { makeWorkload, publishAll } from '../support/workload.js';
+
+// Every wait inside has a deadline of its own; this one is for slow machines.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const EVENTS = 60_000;
 

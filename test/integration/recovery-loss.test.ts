@@ -1,5 +1,5 @@
 /** What is gone is noticed: events by GAP, checkpoints by LOST_CHECKPOINT. What can be rebuilt is rebuilt. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { OptionsInput } from '../../src/options/types.js';
 import { type Captured, capture } from '../support/capture.js';
 import { Cluster } from '../support/cluster.js';
@@ -8,6 +8,9 @@ import { expected } from '../support/oracle.js';
 import { expectStored, isDecided, readRecords, untilDecided } from '../support/redis-state.js';
 import { until } from '../support/until.js';
 import { makeWorkload, publishAll } from '../support/workload.js';
+
+// Every wait inside has a deadline of its own; this one is for slow machines.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const EVENTS = 40_000;
 

@@ -1,11 +1,14 @@
 /** Starting and ending of nodes: two of them at once, services that are away, ends in the middle of a start. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { capture } from '../support/capture.js';
 import { Cluster } from '../support/cluster.js';
 import { ledgerRules } from '../support/meanings.js';
 import { expected } from '../support/oracle.js';
 import { expectStored, untilDecided } from '../support/redis-state.js';
 import { makeWorkload, SteadyPublisher } from '../support/workload.js';
+
+// Every wait inside has a deadline of its own; this one is for slow machines.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let cluster: Cluster;
 

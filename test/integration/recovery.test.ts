@@ -1,5 +1,5 @@
 /** A node that dies, at any moment and again and again, leaves the state that one undisturbed run would have left. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Captured, capture } from '../support/capture.js';
 import { Cluster } from '../support/cluster.js';
 import { ledgerRules } from '../support/meanings.js';
@@ -8,6 +8,9 @@ import { Random } from '../support/random.js';
 import { decidedEvents, expectStored, RecordWatch, untilDecided } from '../support/redis-state.js';
 import { until } from '../support/until.js';
 import { makeWorkload, publishAll, SteadyPublisher } from '../support/workload.js';
+
+// Every wait inside has a deadline of its own; this one is for slow machines.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const EVENTS = 200_000;
 

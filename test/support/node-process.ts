@@ -29,7 +29,9 @@ export interface ProcessTuning extends NodeTuning {
 type Log = Extract<NodeReply, { kind: 'log' }>;
 
 const START_MS = 30_000;
-const END_MS = 10_000;
+const END_MS = 60_000;
+/** Shorter than the timers of a start, so that one that is left behind shows. */
+const DRAIN_MS = 20_000;
 
 export class NodeProcess {
   readonly #child: ChildProcess;
@@ -122,7 +124,7 @@ export class NodeProcess {
       () => `a process that listens; ${this.#story()}`,
     );
     this.#child.kill('SIGTERM');
-    await this.ended(0);
+    await this.ended(0, DRAIN_MS);
   }
 
   signal(signal: NodeJS.Signals): void {
