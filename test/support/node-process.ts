@@ -132,10 +132,10 @@ export class NodeProcess {
   }
 
   /** Waits until the process has ended with this code. */
-  async ended(code: number): Promise<void> {
+  async ended(code: number, deadlineMs = END_MS): Promise<void> {
     await until(
       () => this.hasEnded,
-      END_MS,
+      deadlineMs,
       () => `the end of the node; ${this.#story()}`,
     );
     if (this.#exit?.code !== code)
