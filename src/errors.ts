@@ -42,6 +42,14 @@ export const errorTable = {
     'transient',
     'Redis did not answer in time; the record is read back to learn whether the commit happened.',
   ),
+  SQL_UNREACHABLE: row(
+    'transient',
+    'Start the database or correct --sql / MILLRACE_SQL_URL; Millrace connects as soon as it answers.',
+  ),
+  SQL_UNAVAILABLE: row(
+    'transient',
+    'The database refuses the work for now; read the reason, free the disk, or end whoever holds the lock.',
+  ),
   NODE_UNREACHABLE: row('transient', 'Start a node with `millrace run`, or point --url at one that runs.'),
   NOT_REFLECTED: row('transient', 'The event was not durable within the deadline; ask again with a longer `wait`.'),
 
@@ -75,6 +83,10 @@ export const errorTable = {
     'corrupt',
     'Restore the Redis data from a backup or a savepoint; the partition starts from nothing else.',
   ),
+  SQL_DAMAGED: row(
+    'corrupt',
+    'Restore the database from a backup; SQLite says that the file is damaged or none of its own.',
+  ),
   CHECKPOINT_FORMAT: row('corrupt', 'Run the Millrace version that wrote the checkpoint, or one that can read it.'),
   GAP: row(
     'corrupt',
@@ -103,6 +115,12 @@ export const errorTable = {
     'Correct the stream configuration that is listed, or let `millrace provision` create the stream.',
   ),
   REDIS_UNSUITABLE: row('misuse', 'Set `maxmemory-policy noeviction`; any other policy deletes checkpoints.'),
+  SQL_REFUSED: row('misuse', 'Correct the URL, the user, the password or the permissions of the database.'),
+  SQL_IN_USE: row('misuse', 'Stop the process that is named, or give this one another database.'),
+  SQL_SCHEMA: row(
+    'misuse',
+    'Run `millrace provision` to migrate an older schema; a newer one needs the Millrace version that made it.',
+  ),
   LAYOUT_MISMATCH: row('misuse', 'Start with the stored partition count, or use another --app name.'),
   REQUEST_INVALID: row('misuse', 'Correct the request; every problem is listed.'),
   SERVERS_MISSING: row('misuse', 'Install nats-server and redis-server, or name running ones with --nats and --redis.'),

@@ -60,6 +60,15 @@ export interface NewEvent {
   readonly subject: string;
   readonly id: string;
   readonly body: Uint8Array;
+  /** What the writer knows of it, for logs that show it beside the event. What counts is in subject and body. */
+  readonly about?: EventFacts | undefined;
+}
+
+export interface EventFacts {
+  readonly key: string;
+  readonly partition: number;
+  /** Event time, epoch ms. */
+  readonly timeMs: number;
 }
 
 /** What the log answers: where the event is now. */

@@ -181,7 +181,9 @@ export class Ingest {
     const subject = publishSubject.replace('{key}', () => tokenOfKey(key));
     const read = this.#isPlain ? id : this.#readBack(value, subject, id, text);
     if (typeof read !== 'string') return rejected('EVENT_INVALID', read);
-    return { kind: 'ready', event: { subject, id: read, body }, partition: partitionOf(key, partitions) };
+    const partition = partitionOf(key, partitions);
+    const about = { key, partition, timeMs: time };
+    return { kind: 'ready', event: { subject, id: read, body, about }, partition };
   }
 
   /** The id that the application will read, or why it would not read what was given. G1. */

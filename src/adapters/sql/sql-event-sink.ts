@@ -1,0 +1,147 @@
+/**
+ * EventSink over `staging_events`: inserts, and nothing else. Appends that come while a transaction is under way are
+ * stored together by the next one.
+ *
+ * Invariants
+ * I1. A transaction first raises `streams.last`, and holds the lock on that row until it has committed. So sequences
+ *     have no holes (a rollback takes them back) and become visible in their order: there is no late commit that a
+ *     reader could have passed.
+ * I2. Times of receipt grow with every event of a stream, whatever the clock does, so that an event and the one that
+ *     took its sequence after a restore can be told apart.
+ * I3. An id is known only when its event is committed. Knowing it spares a row; what drops repetitions is the actor.
+ */
+import { MillraceError } from '../../errors.js';
+import type { Appended, EventSink, NewEvent } from '../../ports/event-log.js';
+import { KnownIds } from './known-ids.js';
+import type { SqlDatabase, SqlRow, SqlSession } from './sql-database.js';
+import { escapeText } from './stored-text.js';
+import { streamOf } from './stream-subjects.js';
+import { stagingEvents } from './tables.js';
+
+export interface SqlEventSinkOptions {
+  readonly database: SqlDatabase;
+  /** For how long a repeated id is answered with `duplicate`, ms; 2 min by default. */
+  readonly duplicateWindowMs?: number | undefined;
+  /** Called after a commit, so that readings of this process need not wait for their next look. */
+  readonly stored?: (() => void) | undefined;
+}
+
+interface Waiting {
+  readonly event: NewEvent;
+  readonly stream: string;
+  readonly resolve: (appended: Appended) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const WINDOW_MS = 120_000;
+/** Events and bytes of one transaction. */
+const EVENTS_MAX = 1_000;
+const BYTES_MAX = 4_000_000;
+
+const RAISE = `UPDATE streams SET last = last + ?,
+  last_us = CASE WHEN last_us >= ? THEN last_us ELSE ? END + ? WHERE stream = ? RETURNING last, last_us`;
+
+export class SqlEventSink implements EventSink {
+  readonly #database: SqlDatabase;
+  readonly #stored: () => void;
+  readonly #ids: KnownIds;
+  /** Streams and the subjects that they take, as last asked for. */
+  #streams: readonly SqlRow[] = [];
+  #asking: Promise<void> | undefined;
+  #waiting: Waiting[] = [];
+  #isFlushing = false;
+
+  constructor({ database, duplicateWindowMs = WINDOW_MS, stored = () => {} }: SqlEventSinkOptions) {
+    this.#database = database;
+    this.#stored = stored;
+    this.#ids = new KnownIds(duplicateWindowMs);
+  }
+
+  append(event: NewEvent): Promise<Appended> {
+    const stream = streamOf(this.#streams, event.subject);
+    return stream === undefined ? this.#appendUnknown(event) : this.#appendTo(stream, event);
+  }
+
+  async #appendUnknown(event: NewEvent): Promise<Appended> {
+    this.#asking ??= this.#askStreams().finally(() => {
+      this.#asking = undefined;
+    });
+    await this.#asking;
+    const stream = streamOf(this.#streams, event.subject);
+    if (stream !== undefined) return this.#appendTo(stream, event);
+    throw new MillraceError('STREAM_MISSING', `no stream takes the subject ${JSON.stringify(event.subject)}`);
+  }
+
+  async #askStreams(): Promise<void> {
+    this.#streams = await this.#database.each('reading the streams', (session) =>
+      session.query('SELECT stream, subjects FROM streams'),
+    );
+  }
+
+  #appendTo(stream: string, event: NewEvent): Promise<Appended> {
+    const known = this.#ids.find(stream, event.id);
+    if (known !== undefined) return known.then((appended) => ({ ...appended, duplicate: true }));
+    const appended = new Promise<Appended>((resolve, reject) => this.#waiting.push({ event, stream, resolve, reject }));
+    this.#ids.remember(stream, event.id, appended);
+    if (!this.#isFlushing) {
+      this.#isFlushing = true;
+      setImmediate(() => void this.#flush());
+    }
+    return appended;
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const batch = this.#nextBatch();
+      try {
+        const first = await this.#store(batch);
+        for (const [at, { stream, resolve }] of batch.entries())
+          resolve({ stream, sequence: first + at, duplicate: false });
+        this.#stored();
+      } catch (error) {
+        this.#streams = []; // it may be about them
+        for (const { reject } of batch) reject(error);
+      }
+      // What those who waited do next belongs into the next transaction.
+      await new Promise(setImmediate);
+    }
+    this.#isFlushing = false;
+  }
+
+  /** The oldest events that go to one stream. */
+  #nextBatch(): Waiting[] {
+    const { stream } = this.#waiting[0]!;
+    let count = 0;
+    for (let bytes = 0; count < Math.min(this.#waiting.length, EVENTS_MAX); count++) {
+      const next = this.#waiting[count]!;
+      bytes += next.event.body.length;
+      if (next.stream !== stream || (count > 0 && bytes > BYTES_MAX)) break;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  /** Answers the sequence of the first. */
+  #store(batch: readonly Waiting[]): Promise<number> {
+    const { stream } = batch[0]!;
+    return this.#database.write(`storing ${batch.length} events`, async (session) => {
+      const last = await this.#raise(session, stream, batch.length);
+      const rows = batch.map(({ event }, at) => rowOf(stream, event, last.sequence + at, last.us + at));
+      await session.insert(stagingEvents, rows);
+      return last.sequence;
+    });
+  }
+
+  /** I1, I2. Sequence and time of the first of `count` new events. */
+  async #raise(session: SqlSession, stream: string, count: number): Promise<{ sequence: number; us: number }> {
+    const nowUs = Date.now() * 1_000 + Math.floor(Math.random() * 1_000);
+    const [row] = await session.query(RAISE, [count, nowUs, nowUs, count, stream]);
+    if (row === undefined) throw new MillraceError('STREAM_MISSING', `there is no stream ${stream} in the database`);
+    return { sequence: (row[0] as number) - count + 1, us: (row[1] as number) - count + 1 };
+  }
+}
+
+function rowOf(stream: string, { subject, id, body, about }: NewEvent, sequence: number, us: number): SqlRow {
+  const { key, partition = null, timeMs = null } = about ?? {};
+  const keyText = key === undefined ? null : escapeText(key);
+  return [stream, sequence, escapeText(id), keyText, partition, timeMs, us, subject, null, body];
+}
