@@ -9,8 +9,10 @@ import type { HostLink } from '../ports/threads.js';
 import { BatchWriter } from '../protocol/batch.js';
 import type { MainToHost } from '../protocol/messages.js';
 
-/** A batch of this size goes at once. */
+/** A batch of this size goes at once, of less where so little may be under way. */
 const BATCH_BYTES = 256 * 1024;
+/** A batch is at most this part of what may be under way: the bound is looked at with every full batch. */
+const BATCHES_UNDER_WAY = 4;
 /** So many batches under way keep a host busy. */
 const BUSY_BATCHES = 2;
 /** Buffers kept for the next batches. */
@@ -18,14 +20,17 @@ const SPARE_BUFFERS = 8;
 
 export class Lane {
   readonly #link: HostLink;
+  readonly #batchBytes: number;
   #writer: BatchWriter | undefined;
   readonly #spare: ArrayBuffer[] = [];
   #underWay = 0;
   #bytesUnderWay = 0;
   #anchor: Anchor = { sequence: 0, time: '' };
 
-  constructor(link: HostLink) {
+  /** `inFlightBytesMax`: how much may be under way to all hosts together. */
+  constructor(link: HostLink, inFlightBytesMax: number) {
     this.#link = link;
+    this.#batchBytes = Math.min(BATCH_BYTES, Math.ceil(inFlightBytesMax / BATCHES_UNDER_WAY));
   }
 
   /** Bytes collected or under way. */
@@ -42,15 +47,15 @@ export class Lane {
     headers: Uint8Array | undefined,
     body: Uint8Array,
   ): boolean {
-    this.#writer ??= new BatchWriter(this.#spare.pop() ?? new ArrayBuffer(BATCH_BYTES + 64 * 1024));
+    this.#writer ??= new BatchWriter(this.#spare.pop() ?? new ArrayBuffer(this.#batchBytes * 1.25));
     this.#writer.add(partition, sequence, timeMs, subject, headers, body);
-    return this.#writer.length >= BATCH_BYTES;
+    return this.#writer.length >= this.#batchBytes;
   }
 
   /** Sends what is collected, unless the host is busy and the batch can still grow. True if nothing is left. */
   flush(anchor: Anchor, streamTime: number, force: boolean): boolean {
     if (this.#writer === undefined) return true;
-    if (!force && this.#underWay >= BUSY_BATCHES && this.#writer.length < BATCH_BYTES) return false;
+    if (!force && this.#underWay >= BUSY_BATCHES && this.#writer.length < this.#batchBytes) return false;
     const { buffer, length, count } = this.#writer.take();
     this.#writer = undefined;
     this.#underWay++;
@@ -75,7 +80,7 @@ export class Lane {
   done(buffer: ArrayBuffer, length: number): void {
     this.#underWay--;
     this.#bytesUnderWay -= length;
-    if (this.#spare.length < SPARE_BUFFERS && buffer.byteLength <= 2 * BATCH_BYTES) this.#spare.push(buffer);
+    if (this.#spare.length < SPARE_BUFFERS && buffer.byteLength <= 2 * this.#batchBytes) this.#spare.push(buffer);
   }
 
   /** How far the host was told that the stream was read. */

@@ -110,7 +110,7 @@ export class Router {
   }
 
   openLane(slot: number, link: HostLink): void {
-    this.#lanes.set(slot, new Lane(link));
+    this.#lanes.set(slot, new Lane(link, this.#options.inFlightBytesMax));
   }
 
   /** The host of the slot is gone; its partitions are no longer routed. */

@@ -95,7 +95,7 @@ export interface PlanBounds {
   readonly order: Order | undefined;
 }
 
-export const smallRuns: PlanBounds = { events: [20, 70], order: undefined };
+export const smallRuns: PlanBounds = { events: [8, 40], order: undefined };
 
 /** How often each strike is drawn among those that a seed has on. */
 const weights: Readonly<Record<Strike, number>> = {
@@ -145,13 +145,13 @@ export function planOf(seed: number, bounds: PlanBounds = smallRuns): Plan {
     residentKeysMax: random.chance(0.3) ? random.between(1, 3) : 1_000,
     deadLettersMax: random.chance(0.04) ? random.between(1, 3) : 1_000,
     payloadBytesMax: 300,
-    checkpointMs: random.pick([150, 300, 600]),
+    checkpointMs: random.pick([150, 400, 800]),
     checkpointBytes: random.chance(0.2) ? random.between(100, 1_000) : 1_000_000,
-    inFlightBytesMax: random.chance(0.2) ? random.between(500, 3_000) : 1_000_000,
+    inFlightBytesMax: random.chance(0.2) ? random.between(500, 3_000) : 50_000,
     acceptGap: random.pick(['always', 'never', 'in the end'] as const),
     sameName: random.chance(0.3),
     requestEvents: random.pick([1, 4, 16, 64]),
-    heartbeatMs: random.pick([30, 60, 100]),
+    heartbeatMs: random.pick([40, 80, 160]),
     storeMs: random.pick([1, 4, 20]),
     logMs: random.pick([1, 4, 20]),
     threadMs: random.pick([0.25, 2]),
@@ -163,10 +163,10 @@ export function planOf(seed: number, bounds: PlanBounds = smallRuns): Plan {
     disorderMs: isTame ? settleMs * 0.9 : settleMs * 2 + 40,
     repeats: random.pick([0, 0.05, 0.2]),
     poison: random.pick([0, 0.03, 0.1]),
-    quiet: random.pick([0, 0.01, 0.05]),
+    quiet: random.pick([0, 0.01, 0.04]),
     mishaps: mishapsOf(random),
     strikes: strikesOf(random, spanMs),
-    healMs: spanMs + random.between(50, 600),
+    healMs: spanMs + random.between(20, 500),
     drainsAtEnd: random.chance(0.2),
   };
 }
@@ -191,7 +191,7 @@ function strikesOf(random: Random, spanMs: number): PlannedStrike[] {
   const on = strikes.filter(() => random.chance(0.5));
   if (on.length === 0) return [];
   const total = on.reduce((sum, strike) => sum + weights[strike], 0);
-  return Array.from({ length: random.between(1, 7) }, () => {
+  return Array.from({ length: random.between(2, 10) }, () => {
     const at = random.next() * total;
     let past = 0;
     const isHit = (one: (typeof on)[number]): boolean => {

@@ -8,7 +8,7 @@ import { runSeed } from './run-seed.js';
 
 const SEEDS = 2_000;
 /** Most seeds that it may take to find a planted fault. */
-const PLANTED_SEEDS_MAX = 300;
+const PLANTED_SEEDS_MAX = 1_000;
 
 const told = ({ seed, violation }: SeedResult): string =>
   `seed ${seed}: ${violation?.invariant}: ${violation?.problem} (npm run sim -- --seed ${seed} --trace)`;

@@ -44,7 +44,7 @@ export function workloadOf(plan: Plan): Publish[] {
   const publishes: Publish[] = [];
   let atMs = 1;
   for (let n = 1; n <= plan.events; n++) {
-    atMs += random.chance(plan.quiet) ? random.between(100, 700) : random.next() * 2 * plan.gapMs;
+    atMs += random.chance(plan.quiet) ? random.between(80, 500) : random.next() * 2 * plan.gapMs;
     if (random.chance(plan.repeats) && made.length > 0) {
       publishes.push(repeatOf(random, atMs, n, made, plan.partitions));
       continue;

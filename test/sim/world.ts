@@ -44,7 +44,7 @@ export interface WorldOptions {
 const OUTPUTS = 'OUT';
 const RESTART_MS = 120;
 /** After the heal, an operator looks at what is halted and starts the node again. */
-const OPERATOR_MS = 300;
+const OPERATOR_MS = 120;
 
 export class World {
   readonly plan: Plan;

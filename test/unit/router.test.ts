@@ -158,6 +158,14 @@ describe('Router', () => {
     expect(stage.router.inFlightBytes).toBe(0);
   });
 
+  it('X3: a bound below one full batch holds too, because batches are then smaller', async () => {
+    const stage = new Stage(2, 2_000);
+    await stage.run(0, 0);
+    for (let sequence = 1; sequence <= 4; sequence++) stage.event(sequence, 0, new Uint8Array(600));
+    expect(stage.reading).toEqual(['pause']);
+    expect(batches(stage.turn())).toHaveLength(4);
+  });
+
   it('X4: at the end of the stream its time goes on from proof to proof, not while the log is silent', async () => {
     const stage = new Stage();
     await stage.run(0, 0);

@@ -52,7 +52,7 @@ const SEQUENCE = 6;
 
 const SEED = 0x6d696c6c;
 /** Entries of a chunk: a power of two, so that an entry's place is a shift and a mask. */
-const CHUNK_BITS = 12;
+const CHUNK_BITS = 10;
 const CHUNK = 1 << CHUNK_BITS;
 const IN_CHUNK = CHUNK - 1;
 
