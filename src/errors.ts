@@ -50,6 +50,10 @@ export const errorTable = {
     'transient',
     'The database refuses the work for now; read the reason, free the disk, or end whoever holds the lock.',
   ),
+  SINK_UNAVAILABLE: row(
+    'transient',
+    'Start Postgres or correct --status-sink; processing goes on meanwhile, and the table catches up.',
+  ),
   NODE_UNREACHABLE: row('transient', 'Start a node with `millrace run`, or point --url at one that runs.'),
   NOT_REFLECTED: row('transient', 'The event was not durable within the deadline; ask again with a longer `wait`.'),
 

@@ -1,6 +1,8 @@
 /** Composition root of a host thread: the only place on that side that knows the adapters. */
 import { randomBytes } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
+import { PostgresStatusSink } from '../adapters/postgres-sink/postgres-status-sink.js';
+import { SinkConnection } from '../adapters/postgres-sink/sink-connection.js';
 import { RedisCheckpointStore } from '../adapters/redis/redis-checkpoint-store.js';
 import { untilRedisReady } from '../adapters/redis/redis-connection.js';
 import { systemClock } from '../adapters/system/system-clock.js';
@@ -8,13 +10,17 @@ import type { HandlerOptions } from '../handlers/define-actor.js';
 import { loadHandler } from '../handlers/load-handler.js';
 import { Host } from '../host/host.js';
 import type { HostOptions } from '../host/host-options.js';
+import { SinkingStore } from '../host/sinking-store.js';
 import type { LogLine } from '../ports/log.js';
+import type { StateSource, StatusSink } from '../ports/status-sink.js';
 import { faultOf } from '../protocol/fault.js';
 import type { Fault, HostToMain, MainToHost } from '../protocol/messages.js';
 import type { RedisSettings } from './services.js';
 import { openRedis } from './services.js';
 
 const CONNECT_MS = 2_000;
+/** A database that is away does not hold up a drain for longer. */
+const SINK_SETTLE_MS = 3_000;
 
 /** What a host thread is started with. Plain data: it crosses a thread edge. */
 export interface HostSetup {
@@ -23,6 +29,8 @@ export interface HostSetup {
   readonly handler: string;
   readonly handlerOptions: HandlerOptions;
   readonly redis: RedisSettings;
+  /** URL of the status sink's database, if there is one. */
+  readonly statusSink: string | undefined;
   readonly host: HostOptions;
 }
 
@@ -34,7 +42,9 @@ export async function runHost(setup: HostSetup, port: MessagePort): Promise<Faul
     const handler = await loadHandler(setup.handler, setup.handlerOptions);
     const { app, redis: settings, host: options } = setup;
     const redis = openRedis(settings, `millrace-${app}-${setup.node}-${options.slot}`, log);
-    const store = new RedisCheckpointStore({ app, redis });
+    const redisStore = new RedisCheckpointStore({ app, redis });
+    const sink = openSink(setup, redisStore, log);
+    const store = sink === undefined ? redisStore : new SinkingStore(redisStore, sink);
     // Else the first claims of a node would all fail and be logged. Not for long: the start has a deadline.
     await untilRedisReady(redis, CONNECT_MS).catch(() => undefined);
     await new Promise<void>((resolve) => {
@@ -46,9 +56,17 @@ export async function runHost(setup: HostSetup, port: MessagePort): Promise<Faul
         defer: setImmediate,
         nonce: () => randomBytes(16).toString('hex'),
         heapBytes: () => process.memoryUsage().heapUsed,
+        sinkReport: sink === undefined ? undefined : () => sink.report(),
         post: (message, transfer) => {
-          post(message, transfer);
-          if (message.kind === 'drained') resolve();
+          if (message.kind !== 'drained') {
+            post(message, transfer);
+            return;
+          }
+          // A thread that has drained is ended. What the sink has not written by then, the next owner does.
+          void Promise.resolve(sink?.settle(SINK_SETTLE_MS)).then(() => {
+            post(message);
+            resolve();
+          });
         },
       });
       port.on('message', (message: MainToHost) => host.receive(message));
@@ -61,4 +79,14 @@ export async function runHost(setup: HostSetup, port: MessagePort): Promise<Faul
   } finally {
     port.close();
   }
+}
+
+function openSink(
+  { app, node, host, statusSink }: HostSetup,
+  source: StateSource,
+  log: LogLine,
+): StatusSink | undefined {
+  if (statusSink === undefined) return undefined;
+  const connection = new SinkConnection({ url: statusSink, name: `millrace-${app}-${node}-${host.slot}`, log });
+  return new PostgresStatusSink({ app, connection, source, clock: systemClock, log });
 }

@@ -116,8 +116,9 @@ function jetStreamLog(connection: NatsConnection, options: Options, log: LogLine
 }
 
 function hostSetup(options: Options, slot: number): HostSetup {
-  const { app, node, handler, handlerOptions } = options;
-  return { app, node, handler, handlerOptions, redis: redisSettings(options), host: hostOptions(options, slot) };
+  const { app, node, handler, handlerOptions, statusSink } = options;
+  const redis = redisSettings(options);
+  return { app, node, handler, handlerOptions, redis, statusSink, host: hostOptions(options, slot) };
 }
 
 /** What the options say to a host. */

@@ -15,6 +15,7 @@ import type { Handler } from '../core/actor/handler.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Clock } from '../ports/clock.js';
 import type { LogLine } from '../ports/log.js';
+import type { SinkReport } from '../ports/status-sink.js';
 import { BatchReader } from '../protocol/batch.js';
 import { errorOf, faultOf } from '../protocol/fault.js';
 import type { HostToMain, MainToHost, PartitionReport } from '../protocol/messages.js';
@@ -39,6 +40,8 @@ export interface HostDependencies {
   readonly nonce: () => string;
   /** Bytes of the thread's heap. */
   readonly heapBytes: () => number;
+  /** How far the status sink is, if there is one. */
+  readonly sinkReport?: (() => SinkReport) | undefined;
 }
 
 /** Messages that must be acted on in the order they were sent. */
@@ -248,6 +251,7 @@ export class Host {
       commits: this.#commits,
       commitMs: this.#commitMs,
       commitKeys: this.#commitKeys,
+      sink: this.#deps.sinkReport?.(),
     };
     this.#deps.post({ kind: 'report', partitions, thread });
   }

@@ -69,6 +69,11 @@ export class NodeMetrics {
       'millrace_thread_heap_bytes',
       sum(threads, ({ heapBytes }) => heapBytes),
     );
+    this.#set('millrace_sink_lag_seconds', Math.max(0, ...threads.map(({ sink }) => (sink?.lagMs ?? 0) / 1000)));
+    this.#set(
+      'millrace_sink_waiting_keys',
+      sum(threads, ({ sink }) => sink?.waitingKeys ?? 0),
+    );
     this.#setReports(partitions.flatMap(({ phase, report }) => (phase === 'running' && report ? [report] : [])));
   }
 

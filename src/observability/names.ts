@@ -44,6 +44,8 @@ export const metricTable = {
   millrace_commits_total: counter('Checkpoints stored.'),
   millrace_commit_seconds_total: counter('Time that checkpoints took, divided by commits_total the mean.'),
   millrace_commit_keys_total: counter('States of keys written by checkpoints.'),
+  millrace_sink_rows_total: counter('Rows written to the status table.'),
+  millrace_sink_resyncs_total: counter('Partitions whose rows in the status table were all compared.'),
 
   millrace_node_phase: gauge('1 for the phase that the node is in, else 0.', 'phase', nodePhases),
   millrace_partitions: gauge('Partitions of this node, by phase.', 'phase', partitionPhases),
@@ -57,6 +59,8 @@ export const metricTable = {
   millrace_dead_letters: gauge('Dead letters that are stored.'),
   millrace_thread_restarts: gauge('Threads lost within a minute of the newest loss; the sixth ends the node.'),
   millrace_thread_heap_bytes: gauge('Heap of the threads together.'),
+  millrace_sink_lag_seconds: gauge('Age of the oldest checkpoint that the status table does not show yet.'),
+  millrace_sink_waiting_keys: gauge('Keys whose rows in the status table are to be written.'),
 
   millrace_heap_bytes: gauge('Heap of the main thread that is in use.'),
   millrace_resident_memory_bytes: gauge('Memory of the process.'),
@@ -110,6 +114,9 @@ export const logEvents: Readonly<Record<string, string>> = {
   'redis.connected': 'The connection to Redis stands.',
   'redis.disconnected': 'The connection to Redis is lost; it is tried again.',
   'redis.waiting': 'No Redis answers; it is tried again.',
+  'sink.connected': 'The connection of the status sink stands.',
+  'sink.recovered': 'The status table is written again.',
+  'sink.waiting': 'The status table cannot be written; processing goes on, and the table catches up later.',
   'stream.gap.accepted': 'Events that are gone from the stream were passed over, as acceptGap allows.',
   'stream.info': 'The end of the stream could not be asked for.',
   'stream.warning': 'The stream is set in a way that may lose events.',

@@ -67,11 +67,14 @@ export class Tally {
     this.#since(owner, 'millrace_dedupe_evicted_early_total', report.dedupeEvictedEarly);
   }
 
-  #thread(slot: number, { commits, commitMs, commitKeys }: ThreadReport): void {
+  #thread(slot: number, { commits, commitMs, commitKeys, sink }: ThreadReport): void {
     const owner = `thread ${slot}`;
     this.#since(owner, 'millrace_commits_total', commits);
     this.#since(owner, 'millrace_commit_seconds_total', commitMs / 1000);
     this.#since(owner, 'millrace_commit_keys_total', commitKeys);
+    if (sink === undefined) return;
+    this.#since(owner, 'millrace_sink_rows_total', sink.rows);
+    this.#since(owner, 'millrace_sink_resyncs_total', sink.resyncs);
   }
 
   /** C2. */

@@ -12,7 +12,7 @@ import { duration, size } from './quantities.js';
 import type { AnyRow } from './row.js';
 import { computed, option, optional } from './row.js';
 import { subjectList, subjectTemplate, templateFor } from './subjects.js';
-import { natsUrls, redisUrl } from './urls.js';
+import { natsUrls, postgresUrl, redisUrl } from './urls.js';
 
 const appName = text('name', /^[a-z0-9][a-z0-9-]{0,31}$/, '1 to 32 characters of a-z, 0-9 and -, not beginning with -');
 const nodeName = text(
@@ -59,6 +59,11 @@ export const optionTable = {
     toggle,
     false,
     'Go on without events or a checkpoint that are gone. Otherwise such a partition stops and says which range is missing.',
+  ),
+  statusSink: optional(
+    postgresUrl,
+    'Postgres database to whose table `status` committed state is copied, for readers that want SQL.',
+    { fromFile: true },
   ),
 
   'nats.url': option(natsUrls, 'nats://127.0.0.1:4222', 'NATS servers; tls:// for TLS.', {

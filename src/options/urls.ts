@@ -87,6 +87,22 @@ export const redisUrl: Kind<string, string> = {
   echo: redactUrl,
 };
 
+/** One Postgres URL; parameters such as `?sslmode=verify-full` are those of libpq. */
+export const postgresUrl: Kind<string, string> = {
+  suffix: '',
+  placeholder: 'url',
+  allowed: 'URL',
+  schema: { type: 'string' },
+  read(raw) {
+    const url = typeof raw === 'string' ? urlOf(raw, ['postgres:', 'postgresql:']) : undefined;
+    if (url === undefined || !/^(\/[^/]*)?$/.test(url.pathname))
+      return refuse('must be a URL such as postgres://user@host:5432/database; a password in it is percent-encoded');
+    return accept(raw as string);
+  },
+  print: redactUrl,
+  echo: redactUrl,
+};
+
 function urlOf(text: string, protocols: readonly string[]): URL | undefined {
   if (/[\s\0-\x1f\x7f]/.test(text)) return undefined;
   try {

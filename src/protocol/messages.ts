@@ -9,6 +9,7 @@ import type { Explanation } from '../core/actor/actor.js';
 import type { Anchor, Counters } from '../core/checkpoint/record.js';
 import type { Position } from '../core/position/position-window.js';
 import type { ErrorCode } from '../errors.js';
+import type { SinkReport } from '../ports/status-sink.js';
 
 /** An error on its way between threads. */
 export interface Fault {
@@ -149,4 +150,6 @@ export interface ThreadReport {
   /** Sum of their durations, ms. */
   readonly commitMs: number;
   readonly commitKeys: number;
+  /** Where a status sink is used. */
+  readonly sink?: SinkReport | undefined;
 }

@@ -45,7 +45,12 @@ function statusOf(over: Partial<NodeStatus> = {}): NodeStatus {
     inFlightBytes: 4096,
     threadRestarts: 1,
     partitions: [partitionOf(0), partitionOf(1)],
-    threads: [{ slot: 0, heapBytes: 1000, commits: 10, commitMs: 250, commitKeys: 40 }],
+    threads: [
+      {
+        ...{ slot: 0, heapBytes: 1000, commits: 10, commitMs: 250, commitKeys: 40 },
+        sink: { lagMs: 1500, waitingKeys: 7, rows: 30, resyncs: 2 },
+      },
+    ],
     ...over,
   };
 }
@@ -103,6 +108,10 @@ describe('an exposition', () => {
       millrace_buffered_events: 4,
       millrace_in_flight_bytes: 4096,
       millrace_checkpoint_age_seconds: 1.5,
+      millrace_sink_lag_seconds: 1.5,
+      millrace_sink_waiting_keys: 7,
+      millrace_sink_rows_total: 30,
+      millrace_sink_resyncs_total: 2,
       millrace_dead_letters: 2,
       millrace_thread_restarts: 1,
     });

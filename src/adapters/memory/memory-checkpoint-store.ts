@@ -103,6 +103,10 @@ export class MemoryCheckpointStore implements CheckpointStore {
     return keys.map((key) => state?.get(key));
   }
 
+  async *stateKeys(partition: number): AsyncGenerator<readonly string[], void> {
+    yield [...(this.#partitions.get(partition)?.state.keys() ?? [])];
+  }
+
   async commit(commit: Commit): Promise<CommitVerdict> {
     const stored = this.#partitions.get(commit.partition);
     const verdict = judgeCommit(stored?.record, commit.owner, commit.number);

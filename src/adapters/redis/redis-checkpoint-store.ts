@@ -38,6 +38,8 @@ type ScriptedRedis = Redis & {
 
 /** Fields per HMGET; a larger one would hold up the server's other clients. */
 const FIELDS_MAX = 5_000;
+/** Fields that one HSCAN looks at, about. */
+const SCAN_COUNT = 500;
 
 export interface RedisCheckpointStoreOptions {
   /** Name of the application, part of every key. */
@@ -106,6 +108,17 @@ export class RedisCheckpointStore implements CheckpointStore {
     const [meta, state] = await this.#transaction(`state of a key of partition ${partition}`, reads);
     const stored = parseRecord(partition, meta as Record<string, string>);
     return stored === undefined ? undefined : { stored, state: (state as string | null) ?? undefined };
+  }
+
+  /** Every key that is there from the first page to the last comes at least once. */
+  async *stateKeys(partition: number): AsyncGenerator<readonly string[], void> {
+    const key = this.#keys(partition)('state');
+    for (let cursor = '0', isLast = false; !isLast; isLast = cursor === '0') {
+      const page = (): Promise<[string, string[]]> => this.#redis.hscan(key, cursor, 'COUNT', SCAN_COUNT);
+      const [next, pairs] = await this.#ask(`keys of partition ${partition}`, page);
+      yield pairs.filter((_, i) => i % 2 === 0);
+      cursor = next;
+    }
   }
 
   async deadLetters(partition: number, after: number, limit: number): Promise<string[]> {
