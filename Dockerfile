@@ -38,6 +38,7 @@ ENV NODE_ENV=production
 COPY --from=production /app/node_modules ./node_modules
 COPY package.json ./
 COPY config ./config
+COPY src/dashboard ./src/dashboard
 COPY --from=build /app/dist/workers ./dist/workers
 COPY --from=build /app/dist/src ./dist/src
 

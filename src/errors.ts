@@ -131,6 +131,7 @@ export const errorTable = {
   PORT_IN_USE: row('misuse', 'Stop the program that listens there, or choose another port.'),
   NOT_FOUND: row('misuse', 'Check the name; nothing is stored under it.'),
   FORBIDDEN: row('misuse', 'Send the token that the node was started with.'),
+  READ_ONLY: row('misuse', 'Use the command line, or start the node with --http-actions to allow it from the browser.'),
 
   // An invariant is broken.
   THREAD_LOST: row('bug', 'The thread is restarted from its checkpoints; if it happens again, report the log.'),

@@ -20,7 +20,9 @@ import { decodeRecord } from '../core/checkpoint/record.js';
 import { MillraceError } from '../errors.js';
 import { serveProbes } from '../http/probes.js';
 import { serveHttp } from '../http/serve-http.js';
+import { History } from '../observability/history.js';
 import { NodeMetrics } from '../observability/metrics.js';
+import { Timeline } from '../observability/timeline.js';
 import { defaultOptions } from '../options/resolve.js';
 import type { Options, OptionsInput } from '../options/types.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
@@ -56,6 +58,7 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
+const SAMPLE_MS = 1_000;
 const STOPPED_EARLY = 'the node was stopped before it was ready';
 
 /**
@@ -63,13 +66,18 @@ const STOPPED_EARLY = 'the node was stopped before it was ready';
  * and says so in the log. Throws what a person must change; then nothing is left running.
  */
 export async function runNode(options: Options, context: RunContext): Promise<RunningNode> {
-  const { line, signal } = context;
+  const { signal } = context;
+  const timeline = new Timeline(() => systemClock.now());
+  const line = timeline.through(context.line);
+  const history = new History();
   let composed: ComposedNode | undefined;
   const status = (): NodeStatus | undefined => composed?.node.status();
   const metrics = new NodeMetrics({ status });
   const probes = await serveProbes({ ...options.probes, status, metrics });
   const faces: (() => Promise<void>)[] = [];
+  const sampling = setInterval(() => sample(history, status()), SAMPLE_MS);
   const stop = once(async () => {
+    clearInterval(sampling);
     probes.setDraining();
     // Requests that are under way may wait for what the drain stores.
     await Promise.all([...faces.map((close) => close()), composed?.close()]);
@@ -77,11 +85,12 @@ export async function runNode(options: Options, context: RunContext): Promise<Ru
     metrics.close();
   });
   try {
-    composed = await composeWhenReady(options, context);
+    composed = await composeWhenReady(options, { ...context, line });
     const { node, reader, store, sink } = composed;
     const ingest = new Ingest(ingestOptions(options, sink));
     const questions = inquiries(options, composed);
-    const http = await serveHttp({ reader, ingest, store, questions, options, line, status: () => node.status() });
+    const seen = { history, timeline, status: () => node.status() };
+    const http = await serveHttp({ reader, ingest, store, questions, options, line, ...seen });
     faces.push(() => http.close());
     const isAborted = await Promise.race([node.start().then(() => false), aborted(signal).then(() => true)]);
     if (isAborted) throw new MillraceError('NODE_UNREACHABLE', STOPPED_EARLY);
@@ -91,6 +100,12 @@ export async function runNode(options: Options, context: RunContext): Promise<Ru
     await stop();
     throw error;
   }
+}
+
+/** Nothing is sampled before the node runs: what it finds stored is not its own work. */
+function sample(history: History, status: NodeStatus | undefined): void {
+  if (status !== undefined && status.phase !== 'new' && status.phase !== 'starting')
+    history.add(status, systemClock.now());
 }
 
 /** Tries again while a service answers but is not ready for use, until `signal` aborts. */

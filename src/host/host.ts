@@ -216,8 +216,8 @@ export class Host {
     const hosted = this.#partitions.get(partition);
     const { store, clock, post } = this.#deps;
     post({ kind: 'answer', request, answer: await answer(hosted, question, { store, clock, decoder: this.#decoder }) });
-    if (hosted?.isFull === true && question.kind !== 'explain' && question.kind !== 'quarantined')
-      post({ kind: 'resumable', partition });
+    const isChange = !['explain', 'quarantined', 'inspect'].includes(question.kind);
+    if (hosted?.isFull === true && isChange) post({ kind: 'resumable', partition });
   }
 
   #saveDue(): void {

@@ -19,7 +19,7 @@ import { MillraceError } from '../errors.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Clock } from '../ports/clock.js';
 import { faultOf } from '../protocol/fault.js';
-import type { Answer, Question } from '../protocol/messages.js';
+import type { Answer, Change, Question } from '../protocol/messages.js';
 import { pause } from '../retrying.js';
 import type { EventDecoder } from './event-decoder.js';
 import type { HostedPartition } from './hosted-partition.js';
@@ -29,8 +29,6 @@ export interface QuestionDependencies {
   readonly clock: Clock;
   readonly decoder: EventDecoder;
 }
-
-type Change = Exclude<Question, { kind: 'explain' | 'quarantined' }>;
 
 /** The state of a key is loaded within this time, or the question fails. */
 const LOAD_MS_MAX = 5_000;
@@ -54,6 +52,8 @@ export async function answer(
         const keys = actor.quarantined().map(({ key, quarantine, parked }) => ({ key, ...quarantine, parked }));
         return { kind: 'quarantined', keys };
       }
+      case 'inspect':
+        return { kind: 'inspection', inspection: actor.inspect(question.key) };
       default:
         return await inTurn(partition!, () => new Desk(partition!, deps).change(question));
     }

@@ -33,6 +33,7 @@ const statusOfCategory: Readonly<Record<ErrorCategory, number>> = {
 const statusOfCode: Partial<Readonly<Record<ErrorCode, number>>> = {
   REQUEST_INVALID: 400,
   FORBIDDEN: 401,
+  READ_ONLY: 403,
   NOT_FOUND: 404,
   EVENT_TOO_LARGE: 413,
   NOT_REFLECTED: 504,

@@ -4,6 +4,8 @@ import type { Context } from 'hono';
 import { Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { MillraceError } from '../errors.js';
+import type { History } from '../observability/history.js';
+import type { Timeline } from '../observability/timeline.js';
 import type { Options } from '../options/types.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { LogLine } from '../ports/log.js';
@@ -14,11 +16,14 @@ import type { StateReader } from '../runtime/state-reader.js';
 import { accessCheck, securityHeaders } from './access.js';
 import type { Answer } from './answer.js';
 import { errorAnswer } from './answer.js';
+import { checkBrowserChange } from './browser.js';
 import { getDeadLetter, postDeadLetter } from './dead-letter.js';
-import { frontPage } from './front-page.js';
 import { getDeadLetters } from './get-dead-letters.js';
 import { getEvent } from './get-event.js';
+import { getKey } from './get-key.js';
+import { getLive, getTimeline } from './get-live.js';
 import { getState } from './get-state.js';
+import { pageFile, pagePolicy } from './page.js';
 import { postEvents } from './post-events.js';
 import { getQuarantine, postQuarantine } from './quarantine.js';
 import { Query } from './query.js';
@@ -29,8 +34,10 @@ export interface HttpDependencies {
   readonly ingest: Ingest;
   readonly status: () => NodeStatus;
   readonly store: Pick<CheckpointStore, 'deadLetters'>;
-  readonly questions: Pick<Inquiries, 'explain' | 'quarantined' | 'change'>;
-  readonly options: Pick<Options, 'http' | 'limits' | 'partitions'>;
+  readonly questions: Pick<Inquiries, 'explain' | 'quarantined' | 'inspect' | 'change'>;
+  readonly history: Pick<History, 'since'>;
+  readonly timeline: Pick<Timeline, 'after'>;
+  readonly options: Pick<Options, 'app' | 'http' | 'limits' | 'partitions'>;
   readonly line: LogLine;
 }
 
@@ -47,10 +54,22 @@ export function createHttpApp(deps: HttpDependencies): Hono<HttpEnv> {
   const { partitions } = options;
   const { payloadBytes } = options.limits;
   const changes = { questions, partitions, payloadBytes };
+  const { history, timeline } = deps;
+  const { actions } = options.http;
+  const live = { history, timeline, app: options.app, actions, now: Date.now };
+  /** A change that was made is told to the log: who asks later what happened finds it there. */
+  const change = async (c: Context<HttpEnv>, make: () => Promise<Answer>): Promise<Response> => {
+    checkBrowserChange(c.req.raw, actions);
+    const answer = await make();
+    if (answer.status === 200) line('info', 'http.change', { request: requestOf(c), ...answer.body });
+    return send(c, answer);
+  };
 
   app.use(async (c, next) => {
     for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
-    checkAccess(c.req.raw);
+    // The files of the page hold no data; with a token, it is the page that asks for it.
+    const isPage = options.http.token !== undefined && c.req.method === 'GET' && pageFile(c.req.path) !== undefined;
+    if (!isPage) checkAccess(c.req.raw);
     await next();
   });
   app.post('/v1/events', async (c) =>
@@ -66,12 +85,22 @@ export function createHttpApp(deps: HttpDependencies): Hono<HttpEnv> {
   app.get('/v1/dead-letters/:partition/:sequence', async (c) =>
     send(c, await getDeadLetter(c.req.url, c.req.param(), store, partitions)),
   );
-  app.post('/v1/dead-letters/:partition/:sequence', async (c) =>
-    send(c, await postDeadLetter(c.req.raw, c.req.param(), changes)),
+  app.post('/v1/dead-letters/:partition/:sequence', (c) =>
+    change(c, () => postDeadLetter(c.req.raw, c.req.param(), changes)),
   );
   app.get('/v1/quarantine', async (c) => send(c, await getQuarantine(c.req.url, questions, partitions)));
-  app.post('/v1/quarantine/:key', async (c) => send(c, await postQuarantine(c.req.raw, targetOf(c), changes)));
-  app.get('/', (c) => c.html(frontPage));
+  app.post('/v1/quarantine/:key', (c) => change(c, () => postQuarantine(c.req.raw, targetOf(c), changes)));
+  app.get('/v1/keys/:key', async (c) =>
+    send(c, await getKey(c.req.url, targetOf(c), { reader, questions, partitions })),
+  );
+  app.get('/v1/live', (c) => send(c, getLive(c.req.url, status(), live)));
+  app.get('/v1/timeline', (c) => send(c, getTimeline(c.req.url, live)));
+  app.get('*', (c, next) => {
+    const file = pageFile(c.req.path);
+    if (file === undefined) return next();
+    c.header('content-security-policy', pagePolicy);
+    return Promise.resolve(c.body(file.bytes, 200, { 'content-type': file.type }));
+  });
 
   app.notFound((c) =>
     send(c, errorAnswer(new MillraceError('NOT_FOUND', `nothing answers ${requestOf(c)}`), line, '')),

@@ -94,6 +94,7 @@ const retriedWork = {
 /** Names of log events, and what each says. */
 export const logEvents: Readonly<Record<string, string>> = {
   'checkpoint.rebuild': 'A lost checkpoint is rebuilt from the start of the stream.',
+  'http.change': 'An operator changed something over HTTP: released, skipped, edited or replayed.',
   'http.failed': 'A request was answered with 500; here is why.',
   'log.restart': 'The reading of the stream begins anew after the position it had reached.',
   'nats.connected': 'The connection to NATS stands.',

@@ -305,6 +305,12 @@ export const optionTable = {
     },
   ),
 
+  'http.actions': option(
+    toggle,
+    false,
+    'The dashboard may release, skip and replay events. Otherwise it only shows; the command line may do so in any case.',
+  ),
+
   'probes.host': option(host, '0.0.0.0', 'Address that probes and metrics listen on.'),
   'probes.port': option(
     whole({ min: 0, max: 65_535, why: PORT_WHY }),

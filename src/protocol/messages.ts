@@ -6,6 +6,7 @@
  *                                      ↘ refused            ↘ stopped (fenced, halted)
  */
 import type { Explanation } from '../core/actor/actor.js';
+import type { KeyInspection } from '../core/actor/key-inspection.js';
 import type { Anchor, Counters } from '../core/checkpoint/record.js';
 import type { Position } from '../core/position/position-window.js';
 import type { ErrorCode } from '../errors.js';
@@ -22,10 +23,14 @@ export interface Fault {
 export type Question =
   | { readonly kind: 'explain'; readonly id: string }
   | { readonly kind: 'quarantined' }
+  | { readonly kind: 'inspect'; readonly key: string }
   | { readonly kind: 'release' | 'skip'; readonly key: string }
   | { readonly kind: 'edit'; readonly key: string; readonly body: string }
   | { readonly kind: 'replay-letter'; readonly sequence: number; readonly body: string | undefined }
   | { readonly kind: 'discard-letter'; readonly sequence: number };
+
+/** A question that changes something. */
+export type Change = Exclude<Question, { kind: 'explain' | 'quarantined' | 'inspect' }>;
 
 /** A quarantined key. */
 export interface QuarantinedKey {
@@ -41,6 +46,7 @@ export interface QuarantinedKey {
 export type Answer =
   | { readonly kind: 'explanation'; readonly explanation: Explanation }
   | { readonly kind: 'quarantined'; readonly keys: readonly QuarantinedKey[] }
+  | { readonly kind: 'inspection'; readonly inspection: KeyInspection }
   /** The change is durable. `again`: the key is quarantined once more, by this event or a later one. */
   | { readonly kind: 'changed'; readonly again: boolean }
   | { readonly kind: 'fault'; readonly fault: Fault };

@@ -4,11 +4,12 @@
  * An id alone does not say whose partition it is, so every partition of the node is asked and the answers become one.
  * One that cannot answer is named with its reason, and holds up no other; every question has a deadline.
  */
+import type { KeyInspection } from '../core/actor/key-inspection.js';
 import { partitionOf } from '../core/key/partition.js';
 import { codeOf, type ErrorCode, MillraceError, messageOf } from '../errors.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Clock } from '../ports/clock.js';
-import type { Answer, QuarantinedKey, Question } from '../protocol/messages.js';
+import type { Answer, Change, QuarantinedKey, Question } from '../protocol/messages.js';
 import { decisionsOf, type EventDecision } from './event-decisions.js';
 import type { Node } from './node.js';
 import type { PartitionPhase, PartitionStatus } from './partition-table.js';
@@ -49,11 +50,14 @@ export interface QuarantineReport {
   readonly unanswered: readonly Unanswered[];
 }
 
-type Change = Exclude<Question, { kind: 'explain' | 'quarantined' }>;
-type Reply<Q extends Question> = Extract<
-  Answer,
-  { kind: Q['kind'] extends 'explain' ? 'explanation' : Q['kind'] extends 'quarantined' ? 'quarantined' : 'changed' }
->;
+/** Which answer belongs to which question. */
+interface AnswerKinds extends Record<Change['kind'], 'changed'> {
+  readonly explain: 'explanation';
+  readonly quarantined: 'quarantined';
+  readonly inspect: 'inspection';
+}
+
+type Reply<Q extends Question> = Extract<Answer, { kind: AnswerKinds[Q['kind']] }>;
 
 interface Deadline {
   readonly ms: number;
@@ -96,6 +100,12 @@ export class Inquiries {
     );
     const unread = node.status().unread ?? null;
     return { id, decisions: decisions.flat(), unanswered, answered: answers.length, keepsIds, unread };
+  }
+
+  /** What the partition of a key knows of it. Throws as `change` does. */
+  async inspect(key: string): Promise<KeyInspection> {
+    const partition = partitionOf(key, this.#deps.partitions);
+    return (await this.#ask(this.#statusOf(partition), { kind: 'inspect', key }, answering)).inspection;
   }
 
   /** Keys that wait for an operator, of one partition or all. */

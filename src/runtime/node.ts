@@ -64,6 +64,8 @@ export interface NodeStatus {
   readonly stream: StreamInfo | undefined;
   /** Events of the stream that were not yet read by this node; undefined while that is not known. */
   readonly unread: number | undefined;
+  /** When the newest event that this node has read came into the stream, epoch ms; undefined before the first. */
+  readonly streamTime: number | undefined;
   readonly eventsRead: number;
   readonly inFlightBytes: number;
   readonly threadRestarts: number;
@@ -186,6 +188,7 @@ export class Node {
       phase: this.#phase,
       stream: this.#info,
       unread: this.#info === undefined ? undefined : Math.max(0, this.#info.last - next + 1),
+      streamTime: this.#router.streamTime,
       eventsRead: this.#router.eventsRead,
       inFlightBytes: this.#router.inFlightBytes,
       threadRestarts: this.#supervisor.restarts,

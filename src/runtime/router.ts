@@ -94,6 +94,11 @@ export class Router {
     return this.#events;
   }
 
+  /** Stream time of the newest event that was read, epoch ms. */
+  get streamTime(): number | undefined {
+    return this.#streamMs === 0 ? undefined : this.#streamMs;
+  }
+
   /** The sequence that is read next. */
   get next(): number {
     return this.#next;

@@ -190,14 +190,21 @@ describe('the rest', () => {
   it('has a page at / that needs nothing from elsewhere', async () => {
     const response = await fetch(`${world.url}/`);
     expect(response.headers.get('content-type')).toMatch(/^text\/html/);
-    expect(await response.text()).not.toMatch(/<script|https?:/);
+    expect(response.headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self';/);
+    const text = await response.text();
+    expect(text).not.toMatch(/https?:|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)|<style/);
+    const parts = [...text.matchAll(/(?:src|href)="(\/[^"]*)"/g)].map(([, path]) => path!);
+    expect(parts.length).toBeGreaterThan(4);
+    for (const path of parts) expect((await fetch(world.url + path)).status, path).toBe(200);
   });
 });
 
 describe('access', () => {
   it('needs the token everywhere once there is one', async () => {
     const guarded = await HttpWorld.start({ input: { http: { token: 's3cret-token' } } });
-    for (const path of ['/', '/v1/status', '/v1/state/k', '/nowhere']) {
+    // The page holds no data; it asks for them with the token.
+    expect((await fetch(`${guarded.url}/`)).status).toBe(200);
+    for (const path of ['/v1/live', '/v1/keys/k', '/v1/timeline', '/v1/status', '/v1/state/k', '/nowhere']) {
       const { status, body, headers } = await guarded.get(path);
       expect(status).toBe(401);
       expect(body.error.code).toBe('FORBIDDEN');

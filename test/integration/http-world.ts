@@ -12,6 +12,8 @@ import type { ErrorBody } from '../../src/http/answer.js';
 import type { HttpDependencies } from '../../src/http/app.js';
 import { serveHttp } from '../../src/http/serve-http.js';
 import type { PartitionView } from '../../src/http/status-view.js';
+import { History } from '../../src/observability/history.js';
+import { Timeline } from '../../src/observability/timeline.js';
 import { defaultOptions } from '../../src/options/resolve.js';
 import type { OptionsInput } from '../../src/options/types.js';
 import type { EventSink } from '../../src/ports/event-log.js';
@@ -28,6 +30,7 @@ export const runningStatus: NodeStatus = {
   phase: 'running',
   stream: { stream: 'EVENTS', first: 1, last: 5 },
   unread: 0,
+  streamTime: undefined,
   eventsRead: 5,
   inFlightBytes: 0,
   threadRestarts: 0,
@@ -40,6 +43,7 @@ const unasked: HttpDependencies['questions'] = {
   explain: () => Promise.reject(new Error('explain')),
   quarantined: () => Promise.reject(new Error('quarantined')),
   change: () => Promise.reject(new Error('change')),
+  inspect: () => Promise.reject(new Error('inspect')),
 };
 
 export interface WorldOptions {
@@ -106,6 +110,8 @@ export class HttpWorld {
       status,
       store,
       questions: unasked,
+      history: new History(),
+      timeline: new Timeline(() => 0),
       options,
       line: (level, event, fields) => lines.push({ level, event, fields }),
       ...over,

@@ -73,6 +73,7 @@ describe('text', () => {
     delete (halted as { counters?: unknown }).counters;
     const status: StatusView = {
       ...{ name: 'a', phase: 'running', stream: { stream: 'EVENTS', first: 1, last: 20 }, unread: 11, eventsRead: 9 },
+      streamTime: undefined,
       ...{
         inFlightBytes: 0,
         threadRestarts: 0,

@@ -42,6 +42,7 @@ function statusOf(over: Partial<NodeStatus> = {}): NodeStatus {
     stream: { stream: 'EVENTS', first: 1, last: 12 },
     unread: 7,
     eventsRead: 100,
+    streamTime: undefined,
     inFlightBytes: 4096,
     threadRestarts: 1,
     partitions: [partitionOf(0), partitionOf(1)],

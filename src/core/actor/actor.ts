@@ -31,6 +31,8 @@ import { Folding } from './folding.js';
 import type { ActorHalt } from './halting.js';
 import { Halting } from './halting.js';
 import type { Handler } from './handler.js';
+import type { KeyInspection } from './key-inspection.js';
+import { inspectKey } from './key-inspection.js';
 import type { KeyOrderOptions, OperationOutcome, QuarantineAction } from './key-order.js';
 import { KeyOrder } from './key-order.js';
 import type { KeyEntry } from './keyed-state.js';
@@ -339,6 +341,16 @@ export class Actor {
   explain(id: string): Explanation {
     const seen = this.#decisions.seen(id);
     return { seen, waits: seen.length === 0 ? [] : this.#waits(id), notes: this.#decisions.notesAbout(id) };
+  }
+
+  /** What is known about a key: what waits and for what, and recent explanations. */
+  inspect(key: string): KeyInspection {
+    return inspectKey(key, {
+      held: this.#buffer,
+      entry: this.#state.resident(key),
+      watermark: this.#watermark.value,
+      notes: this.#decisions.notesAboutKey(key),
+    });
   }
 
   #waits(id: string): string[] {

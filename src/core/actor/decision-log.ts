@@ -29,7 +29,15 @@ export class DecisionLog {
 
   /** Notes about an id, oldest first. */
   about(id: string): DecisionNote[] {
-    const older = this.#notes.slice(this.#next);
-    return [...older, ...this.#notes.slice(0, this.#next)].filter((note) => note.id === id);
+    return this.#oldestFirst().filter((note) => note.id === id);
+  }
+
+  /** Notes about the events of a key, oldest first. */
+  aboutKey(key: string): DecisionNote[] {
+    return this.#oldestFirst().filter((note) => note.key === key);
+  }
+
+  #oldestFirst(): DecisionNote[] {
+    return [...this.#notes.slice(this.#next), ...this.#notes.slice(0, this.#next)];
   }
 }

@@ -164,6 +164,10 @@ export class Decisions {
     return this.#notes.about(id);
   }
 
+  notesAboutKey(key: string): readonly DecisionNote[] {
+    return this.#notes.aboutKey(key);
+  }
+
   /** V2. */
   cut(): { readonly dedupe: DedupeDelta; readonly dead: FieldChanges } {
     const ids = this.#ids;
