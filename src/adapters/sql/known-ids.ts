@@ -9,17 +9,23 @@ interface Known {
 /** A publisher that repeats does so soon; beyond this many the oldest are forgotten early. */
 const IDS_MAX = 100_000;
 
+/**
+ * In two generations, of which the older is forgotten whole: to take the oldest out of one map, one by one, means to
+ * pass over the places of all that went before it.
+ */
 export class KnownIds {
   readonly #windowMs: number;
-  /** Oldest first. */
-  readonly #known = new Map<string, Known>();
+  #young = new Map<string, Known>();
+  #old = new Map<string, Known>();
+  #bornAt = performance.now();
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
   }
 
   find(stream: string, id: string): Promise<Appended> | undefined {
-    const known = this.#known.get(nameOf(stream, id));
+    const name = nameOf(stream, id);
+    const known = this.#young.get(name) ?? this.#old.get(name);
     return known !== undefined && known.until > performance.now() ? known.appended : undefined;
   }
 
@@ -27,16 +33,16 @@ export class KnownIds {
   remember(stream: string, id: string, appended: Promise<Appended>): void {
     const name = nameOf(stream, id);
     const now = performance.now();
-    const known = { appended, until: now + this.#windowMs };
-    this.#known.delete(name);
-    this.#known.set(name, known);
-    appended.catch(() => {
-      if (this.#known.get(name) === known) this.#known.delete(name);
-    });
-    for (const [oldest, { until }] of this.#known) {
-      if (until > now && this.#known.size <= IDS_MAX) break;
-      this.#known.delete(oldest);
+    if (this.#young.size >= IDS_MAX / 2 || now - this.#bornAt > this.#windowMs) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#bornAt = now;
     }
+    const known = { appended, until: now + this.#windowMs };
+    this.#young.set(name, known);
+    appended.catch(() => {
+      for (const ids of [this.#young, this.#old]) if (ids.get(name) === known) ids.delete(name);
+    });
   }
 }
 
