@@ -118,7 +118,7 @@ export class EventDecoder {
  * Headers as text. Bytes that are not UTF-8 do no harm in a header that nobody reads, but in an id two different ones
  * would become the same replacement character: they become half a character, which no id or key may contain.
  */
-function headerText(bytes: Buffer): string {
+export function headerText(bytes: Buffer): string {
   const text = bytes.toString('utf8');
   return isUtf8(bytes) ? text : text.replaceAll('\ufffd', '\udcff');
 }

@@ -27,6 +27,7 @@ import type { HostOptions } from './host-options.js';
 import type { HostedDependencies } from './hosted-partition.js';
 import { HostedPartition } from './hosted-partition.js';
 import { answer } from './questions.js';
+import { ScannedEvent } from './scanned-event.js';
 
 export interface HostDependencies {
   readonly store: CheckpointStore;
@@ -58,6 +59,7 @@ export class Host {
   readonly #deps: HostDependencies;
   readonly #hosted: HostedDependencies;
   readonly #decoder: EventDecoder;
+  readonly #scanned: ScannedEvent;
   readonly #partitions = new Map<number, HostedPartition>();
   /** Claims under way: the newest epoch of each partition. */
   readonly #claiming = new Map<number, number>();
@@ -75,6 +77,7 @@ export class Host {
     this.#options = options;
     this.#deps = deps;
     this.#decoder = new EventDecoder(options.decoder);
+    this.#scanned = new ScannedEvent(options.decoder);
     this.#hosted = {
       ...deps,
       options: options.actor,
@@ -142,9 +145,14 @@ export class Host {
     const { buffer, length, count, anchor, streamTime } = batch;
     const bytes = Buffer.from(buffer);
     const reader = new BatchReader(buffer, length);
+    this.#scanned.open(buffer, length);
     while (reader.next()) {
       const actor = this.#partitions.get(reader.partition)?.actor;
       if (actor === undefined || reader.sequence <= actor.high) continue;
+      if (this.#scanned.read(reader)) {
+        actor.take(this.#scanned);
+        continue;
+      }
       const { raw, decoded } = this.#decoder.decode(bytes, reader);
       actor.offer(raw, decoded);
     }

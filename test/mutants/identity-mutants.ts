@@ -18,9 +18,9 @@ export const identityMutants: readonly Mutant[] = [
     id: 'waiting-ids-checkpointed',
     failure: 'ids of buffered events checkpointed',
     file: DECISIONS,
-    find: 'return this.#dedupe.insert(event.time, raw.streamSequence, body);',
+    find: 'return this.#dedupe.insert(time, offered.streamSequence, body);',
     replace: `{
-                const seen = this.#dedupe.insert(event.time, raw.streamSequence, body);
+                const seen = this.#dedupe.insert(time, offered.streamSequence, body);
                 this.#ids.push(seen);
                 return seen;
             }`,
@@ -46,8 +46,8 @@ export const identityMutants: readonly Mutant[] = [
     id: 'apply-before-dedupe',
     failure: 'apply before dedupe',
     file: 'core/actor/actor.js',
-    find: 'const seen = this.#decisions.admit(raw, slot, event, entry);',
-    replace: 'const seen = this.#decisions.admit(raw, slot, event, entry) ?? -1;',
+    find: 'const seen = this.#decisions.admit(offered, time, slot, entry);',
+    replace: 'const seen = this.#decisions.admit(offered, time, slot, entry) ?? -1;',
     suites: ['unit/actor-order', 'property/actor'],
   },
   {
@@ -110,24 +110,17 @@ export const identityMutants: readonly Mutant[] = [
     id: 'decided-event-read-again',
     failure: 'apply twice what was decided above the floor',
     file: 'core/actor/actor.js',
-    find: 'if (window.wasDecided(raw.streamSequence)) {',
+    find: 'if (window.wasDecided(streamSequence)) {',
     replace: 'if (false) {',
     suites: ['unit/actor-replay', 'property/actor'],
   },
   {
-    id: 'keys-in-an-object',
-    failure: 'Object for Map',
-    file: 'core/actor/keyed-state.js',
-    find: '#entries = new Map();',
-    replace: `#entries = new (class {
-        fields = {};
-        get size() { return Object.keys(this.fields).length; }
-        get(key) { return this.fields[key]; }
-        set(key, entry) { this.fields[key] = entry; }
-        delete(key) { delete this.fields[key]; }
-        values() { return Object.values(this.fields)[Symbol.iterator](); }
-    })();`,
-    suites: ['unit/actor-state'],
+    id: 'keys-by-length',
+    failure: 'keys of one length taken for one',
+    file: 'core/actor/key-index.js',
+    find: 'if (hashes[at] === hash && this.#entries[at].key === key)',
+    replace: 'if (this.#entries[at].key.length === key.length)',
+    suites: ['property/key-index'],
   },
   {
     id: 'key-token-not-injective',

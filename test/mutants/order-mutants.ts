@@ -28,8 +28,8 @@ export const orderMutants: readonly Mutant[] = [
     id: 'future-moves-watermark',
     failure: 'a future-dated event moves the watermark',
     file: ACTOR,
-    find: 'if (event.time <= limit)',
-    replace: 'this.#watermark.observe(event.time, raw.streamTime);\n        if (event.time <= limit)',
+    find: 'if (offered.time <= limit)',
+    replace: 'this.#watermark.observe(offered.time, offered.streamTime);\n        if (offered.time <= limit)',
     suites: ['unit/actor-order', 'property/actor'],
   },
   {

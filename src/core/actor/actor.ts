@@ -19,11 +19,13 @@ import type { Seen } from '../dedupe/dedupe-index.js';
 import type { StoredSegment } from '../dedupe/dedupe-segments.js';
 import type { Decoded } from '../event/decode.js';
 import type { Event, RawEvent } from '../event/event.js';
+import type { EventSource, Offered } from '../event/offered.js';
+import { DecodedEvent } from '../event/offered.js';
 import type { Rejection } from '../event/reject.js';
 import { TimeBuffer } from '../order/time-buffer.js';
 import { Watermark } from '../order/watermark.js';
 import { withRange } from '../position/ranges.js';
-import type { Arrival } from './arrival.js';
+import { Arrival } from './arrival.js';
 import type { DecisionNote } from './decision-log.js';
 import type { DecisionOptions } from './decisions.js';
 import { Decisions } from './decisions.js';
@@ -205,22 +207,38 @@ export class Actor {
     return this.#saving;
   }
 
-  /** Takes the next event of this partition, in stream order. */
+  /** Takes the next event of this partition, in stream order, decoded as a whole. */
   offer(raw: RawEvent, decoded: Decoded): void {
+    if (decoded.kind === 'event') {
+      this.take(new DecodedEvent(raw, decoded.event));
+      return;
+    }
+    const slot = this.#append(raw.streamSequence, raw.streamTime);
+    if (slot >= 0) this.#reject(raw, slot, decoded.rejection, decoded.key);
+  }
+
+  /** Takes the next event of this partition, in stream order. */
+  take(offered: Offered): void {
+    const slot = this.#append(offered.streamSequence, offered.streamTime);
+    if (slot < 0) return;
+    const limit = Math.floor(offered.streamTime) + this.#options.aheadMsMax;
+    if (offered.time <= limit) this.#accept(offered, slot, offered.time, false);
+    else if (this.#options.ahead === 'clamp') {
+      const { raw, event } = offered.keep(offered.key);
+      this.#accept(new DecodedEvent(raw, { ...event, time: limit }), slot, limit, true);
+    } else this.#setAheadAside(offered, slot);
+  }
+
+  /** The slot of an event that comes; −1 if it was offered or decided before, or nothing is taken any more. */
+  #append(streamSequence: number, streamTime: number): number {
     const { window } = this.#decisions;
-    if (raw.streamSequence <= window.high || this.#halting.isHalted) return;
-    if (window.wasDecided(raw.streamSequence)) {
-      window.decide(window.append(raw.streamSequence));
-      return;
+    if (streamSequence <= window.high || this.#halting.isHalted) return -1;
+    if (window.wasDecided(streamSequence)) {
+      window.decide(window.append(streamSequence));
+      return -1;
     }
-    this.passed(raw.streamTime);
-    const slot = window.append(raw.streamSequence);
-    if (decoded.kind === 'rejected') {
-      this.#reject(raw, slot, decoded.rejection, decoded.key);
-      return;
-    }
-    const event = this.#checkAhead(raw, slot, decoded.event);
-    if (event !== undefined) this.#accept(raw, slot, event, event !== decoded.event);
+    this.passed(streamTime);
+    return window.append(streamSequence);
   }
 
   /** The router has passed everything up to `anchor` in the stream. */
@@ -400,14 +418,9 @@ export class Actor {
     return value;
   }
 
-  /** The event, or it with a clamped time, or undefined if it was set aside for being too far ahead of the stream. */
-  #checkAhead(raw: RawEvent, slot: number, event: Event): Event | undefined {
-    const limit = Math.floor(raw.streamTime) + this.#options.aheadMsMax;
-    if (event.time <= limit) return event;
-    if (this.#options.ahead === 'clamp') return { ...event, time: limit };
-    const problems = [`the event time is ${event.time - Math.floor(raw.streamTime)} ms ahead of the stream`];
-    this.#bury(raw, slot, { code: 'EVENT_TIME_AHEAD', problems }, event.key, event.id);
-    return undefined;
+  #setAheadAside(offered: Offered, slot: number): void {
+    const problems = [`the event time is ${offered.time - Math.floor(offered.streamTime)} ms ahead of the stream`];
+    this.#buryOffered(offered, slot, { code: 'EVENT_TIME_AHEAD', problems });
   }
 
   /** An event that cannot be decoded: a dead letter, or, where its key is known, the beginning of a quarantine. */
@@ -416,7 +429,8 @@ export class Actor {
     if (key === undefined || this.#options.poison === 'dead-letter' || this.#options.order === 'sequence')
       this.#bury(raw, slot, rejection, key, undefined);
     else {
-      const arrival = this.#arrival(raw, slot, -1, placeholder(raw, key), this.#state.entry(key), rejection, false);
+      const source = { raw, event: placeholder(raw, key) };
+      const arrival = this.#whole(source, slot, this.#state.entry(key), rejection);
       arrival.entry.holds++;
       this.#keys.due(arrival);
     }
@@ -429,21 +443,29 @@ export class Actor {
     this.#decisions.decide(slot);
   }
 
-  #accept(raw: RawEvent, slot: number, event: Event, isClamped: boolean): void {
+  #buryOffered(offered: Offered, slot: number, why: Rejection): void {
+    const { raw, event } = offered.keep(offered.key);
+    this.#bury(raw, slot, why, event.key, event.id);
+  }
+
+  #accept(offered: Offered, slot: number, time: number, isClamped: boolean): void {
     const { order } = this.#options;
-    if (order === 'sequence' && event.sequence === undefined) {
+    if (order === 'sequence' && offered.sequence === undefined) {
       const problems = ['the event has no sequence, and the order is by sequence'];
-      this.#bury(raw, slot, { code: 'EVENT_UNNUMBERED', problems }, event.key, event.id);
+      this.#buryOffered(offered, slot, { code: 'EVENT_UNNUMBERED', problems });
       return;
     }
-    const entry = this.#state.entry(event.key);
-    const seen = this.#decisions.admit(raw, slot, event, entry);
+    const entry = this.#state.entryOf(offered);
+    const seen = this.#decisions.admit(offered, time, slot, entry);
     if (seen === undefined) return;
-    const arrival = this.#arrival(raw, slot, seen, event, entry, undefined, isClamped);
+    const { streamSequence, size } = offered;
+    const source = offered.keep(entry.key);
+    const bytes = size + ARRIVAL_BYTES;
+    const arrival = new Arrival(source, entry, time, streamSequence, bytes, slot, seen, isClamped, undefined);
     entry.holds++;
     // What is held is newer than the watermark was before this event moved it: behind that, nothing is overtaken.
-    const isBehind = event.time <= this.#watermark.value;
-    this.#watermark.observe(event.time, raw.streamTime);
+    const isBehind = time <= this.#watermark.value;
+    this.#watermark.observe(time, offered.streamTime);
     if (order !== 'time' || isBehind) this.#keys.due(arrival);
     else this.#buffer.push(arrival);
     if (order !== 'time') return;
@@ -451,19 +473,11 @@ export class Actor {
     this.#bound();
   }
 
-  #arrival(
-    raw: RawEvent,
-    slot: number,
-    seen: number,
-    event: Event,
-    entry: KeyEntry<Arrival>,
-    rejection: Rejection | undefined,
-    isClamped: boolean,
-  ): Arrival {
-    const { streamSequence } = raw;
-    const { time } = event;
+  /** The arrival of an event that no index of ids knows. */
+  #whole(source: EventSource, slot: number, entry: KeyEntry<Arrival>, why: Rejection | undefined): Arrival {
+    const { raw, event } = source;
     const bytes = raw.body.length + ARRIVAL_BYTES;
-    return { event, isClamped, time, raw, entry, slot, seen, streamSequence, bytes, rejection };
+    return new Arrival(source, entry, event.time, raw.streamSequence, bytes, slot, -1, false, why);
   }
 
   /** Takes a stored parked event back in; it is below the floor already. */
@@ -475,7 +489,7 @@ export class Actor {
       return;
     }
     const event = decoded.kind === 'event' ? decoded.event : placeholder(raw, key);
-    const arrival = this.#arrival(raw, -1, -1, event, this.#state.entry(key), rejection, false);
+    const arrival = this.#whole({ raw, event }, -1, this.#state.entry(key), rejection);
     arrival.entry.holds++;
     this.#parking.append(arrival);
   }

@@ -12,8 +12,8 @@ import { Decision, DedupeIndex } from '../dedupe/dedupe-index.js';
 import type { DedupeDelta, StoredSegment } from '../dedupe/dedupe-segments.js';
 import { DedupeSegments } from '../dedupe/dedupe-segments.js';
 import type { Event, RawEvent } from '../event/event.js';
+import type { Offered } from '../event/offered.js';
 import type { Rejection } from '../event/reject.js';
-import { bodyHash } from '../key/hash.js';
 import { PositionWindow } from '../position/position-window.js';
 import type { Arrival } from './arrival.js';
 import { DeadLetterBox } from './dead-letter-box.js';
@@ -27,6 +27,9 @@ export interface DecisionOptions {
   readonly dedupe: { readonly horizonMs: number; readonly idsMax: number } | undefined;
   readonly deadLettersMax: number;
 }
+
+/** What an explanation names an event by. */
+type Named = Pick<Event, 'id' | 'key'>;
 
 /** Explained decisions that are kept in memory. */
 const NOTES_MAX = 500;
@@ -87,15 +90,15 @@ export class Decisions {
    * Looks the event up and remembers it as waiting. Its dedupe entry (−1 where no index is kept), or undefined if it
    * is a duplicate and decided with that.
    */
-  admit(raw: RawEvent, slot: number, event: Event, entry: KeyEntry<Arrival>): number | undefined {
+  admit(offered: Offered, time: number, slot: number, entry: KeyEntry<Arrival>): number | undefined {
     if (this.#dedupe === undefined) return -1;
-    const body = raw.bodyHash ?? bodyHash(raw.body);
-    const first = this.#dedupe.find(event.id, entry);
-    if (first < 0) return this.#dedupe.insert(event.time, raw.streamSequence, body);
+    const body = offered.hashBody();
+    const first = this.#dedupe.findOffered(offered, entry);
+    if (first < 0) return this.#dedupe.insert(time, offered.streamSequence, body);
     this.counters.duplicates++;
     const isSame = this.#dedupe.hasBody(first, body);
     if (!isSame) this.counters.conflicts++;
-    this.note(event, raw.streamSequence, 'duplicate', this.#repeats(first, isSame));
+    this.note(offered, offered.streamSequence, 'duplicate', this.#repeats(first, isSame));
     this.decide(slot);
     return undefined;
   }
@@ -152,7 +155,7 @@ export class Decisions {
     this.#letters.discard(streamSequence);
   }
 
-  note(event: Event, streamSequence: number, decision: DecisionNote['decision'], detail: string): void {
+  note(event: Named, streamSequence: number, decision: DecisionNote['decision'], detail: string): void {
     this.#notes.add({ id: event.id, key: event.key, streamSequence, decision, detail });
   }
 

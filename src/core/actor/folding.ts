@@ -27,7 +27,7 @@ export class Folding {
   apply({ entry, event, streamSequence }: Arrival): Rejection | undefined {
     this.#context.streamSequence = streamSequence;
     this.#folding = true;
-    this.#emitted = [];
+    if (this.#emitted.length > 0) this.#emitted = [];
     try {
       const before = entry.applied === 0 ? this.#handler.initial(entry.key) : entry.state;
       let problem = entry.applied === 0 && before !== undefined ? freezeState(before, 'initial state') : undefined;
@@ -43,6 +43,11 @@ export class Folding {
     } finally {
       this.#folding = false;
     }
+  }
+
+  /** Whether the last applied event emitted something. */
+  get hasOutputs(): boolean {
+    return this.#emitted.length > 0;
   }
 
   /** Hands what the last applied event emitted to `add`, under ids that every replay repeats. */

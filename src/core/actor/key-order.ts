@@ -15,7 +15,7 @@ import { Decision } from '../dedupe/dedupe-index.js';
 import type { Decoded } from '../event/decode.js';
 import type { Event, RawEvent } from '../event/event.js';
 import type { Rejection } from '../event/reject.js';
-import type { Arrival } from './arrival.js';
+import { Arrival } from './arrival.js';
 import type { Decisions } from './decisions.js';
 import type { Folding } from './folding.js';
 import type { Halting } from './halting.js';
@@ -143,9 +143,7 @@ export class KeyOrder {
     if (!entry.loaded) return 'loading';
     if (entry.quarantine !== undefined) return 'quarantined';
     const { streamSequence } = raw;
-    const { time } = event;
-    const unplaced = { slot: -1, seen: -1, bytes: 0, isClamped: false, rejection: undefined };
-    const arrival: Arrival = { event, time, raw, entry, streamSequence, ...unplaced };
+    const arrival = new Arrival({ event, raw }, entry, event.time, streamSequence, 0, -1, -1, false, undefined);
     const refused = folding.apply(arrival);
     if (refused !== undefined) return refused;
     this.#applied(arrival);
@@ -253,14 +251,14 @@ export class KeyOrder {
   }
 
   /** The handler has applied the event. */
-  #applied({ entry, event, raw, time }: Arrival): void {
+  #applied({ entry, event, streamSequence, time }: Arrival): void {
     const { state, decisions, folding, outbox } = this.#parts;
     if (time > entry.time) entry.time = time;
     entry.id = event.id;
-    entry.streamSequence = raw.streamSequence;
+    entry.streamSequence = streamSequence;
     entry.applied++;
     state.markDirty(entry);
-    folding.outputs(raw.streamSequence, (output) => outbox.add(output));
+    if (folding.hasOutputs) folding.outputs(streamSequence, (output) => outbox.add(output));
     decisions.counters.applied++;
   }
 
@@ -328,13 +326,13 @@ export class KeyOrder {
   #editHead(head: Arrival, { raw, decoded }: Extract<QuarantineAction, { kind: 'edit' }>): void {
     const { parking } = this.#parts;
     if (decoded.kind === 'rejected') {
-      parking.replace({ ...head, raw, rejection: decoded.rejection });
+      parking.replace(head.edited({ event: head.event, raw }, decoded.rejection));
       return;
     }
     // Its place among the others stays what it was: only the content is new.
     const { id, type, data } = decoded.event;
     const event = { ...head.event, id: head.event.id === '' ? id : head.event.id, type, data };
-    parking.replace({ ...head, raw, event, rejection: undefined });
+    parking.replace(head.edited({ event, raw }, undefined));
   }
 
   /** The event is about to be decided: it holds its key no longer, and its number is used up. */

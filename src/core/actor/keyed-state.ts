@@ -9,6 +9,8 @@
 import type { FieldChanges } from '../checkpoint/commit.js';
 import type { KeyHash } from '../dedupe/dedupe-index.js';
 import { keyHashOf } from '../dedupe/dedupe-index.js';
+import type { Offered } from '../event/offered.js';
+import { KeyIndex } from './key-index.js';
 import type { Quarantine } from './parking.js';
 import { freezeState } from './state-value.js';
 
@@ -69,7 +71,7 @@ function writeEnvelope(entry: KeyEntry<unknown>, isNumbered: boolean): string {
 }
 
 export class KeyedState<W> {
-  readonly #entries = new Map<string, KeyEntry<W>>();
+  readonly #entries = new KeyIndex<KeyEntry<W>>();
   readonly #keysMax: number;
   readonly #bytesMax: number;
   readonly #firstNumber: number | undefined;
@@ -80,7 +82,6 @@ export class KeyedState<W> {
   #saving: KeyEntry<W>[] = [];
   #dirtyBytes = 0;
   #bytes = 0;
-  #hand: Iterator<KeyEntry<W>> | undefined;
 
   /** `complete`: no key is stored yet. `firstNumber`: where the numbering of a new key starts, with order `sequence` only. */
   constructor(complete: boolean, keysMax: number, bytesMax: number, firstNumber?: number) {
@@ -106,10 +107,28 @@ export class KeyedState<W> {
   /** The entry of a key; one that is not resident is made, and asked for if it may be stored. */
   entry(key: string): KeyEntry<W> {
     const known = this.#entries.get(key);
-    if (known !== undefined) {
-      known.used = true;
-      return known;
-    }
+    if (known === undefined) return this.#make(key);
+    known.used = true;
+    return known;
+  }
+
+  /** The entry of the key of an event that comes. */
+  entryOf(offered: Pick<Offered, 'find' | 'key'>): KeyEntry<W> {
+    const known = offered.find(this.#entries);
+    if (known === undefined) return this.#make(offered.key);
+    known.used = true;
+    return known;
+  }
+
+  resident(key: string): KeyEntry<W> | undefined {
+    return this.#entries.get(key);
+  }
+
+  entries(): Iterable<KeyEntry<W>> {
+    return this.#entries.values();
+  }
+
+  #make(key: string): KeyEntry<W> {
     const { hashHigh, hashLow } = keyHashOf(key);
     const entry: KeyEntry<W> = {
       key,
@@ -133,18 +152,10 @@ export class KeyedState<W> {
       quarantine: undefined,
       bytes: NEW_KEY_BYTES,
     };
-    this.#entries.set(key, entry);
+    this.#entries.add(entry);
     this.#bytes += NEW_KEY_BYTES;
     if (!this.#complete) this.#wanted.push(key);
     return entry;
-  }
-
-  resident(key: string): KeyEntry<W> | undefined {
-    return this.#entries.get(key);
-  }
-
-  entries(): Iterable<KeyEntry<W>> {
-    return this.#entries.values();
   }
 
   /** Keys to load since the last call. */
@@ -211,18 +222,14 @@ export class KeyedState<W> {
   #passivate(): void {
     let steps = this.#entries.size;
     while (steps-- > 0 && (this.#entries.size > this.#keysMax || this.#bytes > this.#bytesMax)) {
-      this.#hand ??= this.#entries.values();
-      const { value: entry, done } = this.#hand.next();
-      if (done === true) {
-        this.#hand = undefined;
-        continue;
-      }
+      const entry = this.#entries.next();
+      if (entry === undefined) continue;
       if (entry.used) {
         entry.used = false;
         continue;
       }
       if (entry.dirty || entry.saving || entry.holds > 0 || !entry.loaded) continue;
-      this.#entries.delete(entry.key);
+      this.#entries.delete(entry);
       this.#bytes -= entry.bytes;
       if (entry.isStored) this.#complete = false;
     }

@@ -61,12 +61,14 @@ export class Parking {
 
   /** Parks behind what is parked already. */
   append(arrival: Arrival): void {
+    arrival.detach();
     this.#parkedOf(arrival.entry).push(arrival);
     this.#size++;
   }
 
   /** Parks before everything else: the event that caused a quarantine. */
   prepend(arrival: Arrival): void {
+    arrival.detach();
     this.#parkedOf(arrival.entry).unshift(arrival);
     this.#size++;
   }
@@ -77,6 +79,7 @@ export class Parking {
     let at = parked.length;
     while (at > 0 && parked[at - 1]!.event.sequence! > number) at--;
     if (at > 0 && parked[at - 1]!.event.sequence === number) return false;
+    arrival.detach();
     parked.splice(at, 0, arrival);
     this.#size++;
     return true;

@@ -15,6 +15,7 @@
  *     were decided, their numbers must not come to mean other ids, least of all ones that still wait.
  * D6. No entry is ever more than 2^32 ms behind the newest time, or 32 bits would make it look young again.
  */
+import type { Offered } from '../event/offered.js';
 import { mix32, murmur128, murmurWords } from '../key/hash.js';
 
 /** What was decided about an event. The numbers are stored: never reuse one. */
@@ -122,8 +123,14 @@ export class DedupeIndex {
   /** Entry of an event seen inside the horizon, or −1. Remembers the fingerprint for `insert`. */
   find(id: string, key: KeyHash): number {
     this.#fingerprint(id, key);
-    const entry = this.#lookUp();
-    return entry >= 0 && this.#isExpired(entry) ? -1 : entry;
+    return this.#found();
+  }
+
+  /** The same for an event that comes. */
+  findOffered(offered: Pick<Offered, 'hashId'>, key: KeyHash): number {
+    offered.hashId(SEED);
+    this.#takePrint(key);
+    return this.#found();
   }
 
   /** Adds the event of the last `find`, as waiting; returns its entry for `decide`. */
@@ -235,10 +242,20 @@ export class DedupeIndex {
 
   #fingerprint(id: string, key: KeyHash): void {
     murmur128(id, SEED);
+    this.#takePrint(key);
+  }
+
+  /** The fingerprint of the id that was hashed last, with its key. */
+  #takePrint(key: KeyHash): void {
     this.#print[0] = murmurWords[0]!;
     this.#print[1] = murmurWords[1]!;
     this.#print[2] = mix32(murmurWords[2]!, key.hashHigh);
     this.#print[3] = mix32(murmurWords[3]!, key.hashLow);
+  }
+
+  #found(): number {
+    const entry = this.#lookUp();
+    return entry >= 0 && this.#isExpired(entry) ? -1 : entry;
   }
 
   #lookUp(): number {

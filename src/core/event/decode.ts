@@ -9,6 +9,7 @@ import { isPlainKey, isPlainName, keyOfToken, problemOfName } from '../key/key.j
 import type { Event, RawEvent } from './event.js';
 import { TIME_MAX } from './event.js';
 import type { EventFormat, EventPart, Place } from './event-format.js';
+import { isOwnConvention } from './event-format.js';
 import { headerOf, mentionsCloudEvents } from './header-block.js';
 import { atPointer, canonicalJson, isObject, isTooDeep } from './json.js';
 import type { Rejection } from './reject.js';
@@ -47,11 +48,6 @@ function ordinaryEvent(raw: RawEvent, body: unknown, format: EventFormat): Event
   if (typeof time !== 'number' || !(time >= 0 && time <= TIME_MAX)) return undefined;
   if (type !== undefined && !isType(type)) return undefined;
   return { id, key: token, time: Math.floor(time), sequence, type, data: data ?? null };
-}
-
-function isOwnConvention({ id, key, time, sequence, type, data }: EventFormat): boolean {
-  if (key.kind !== 'token' || id.kind !== 'auto' || time.kind !== 'auto') return false;
-  return sequence.kind === 'auto' && type.kind === 'auto' && data.kind === 'auto';
 }
 
 function decodeParts(raw: RawEvent, body: unknown, format: EventFormat, idRequired: boolean): Decoded {

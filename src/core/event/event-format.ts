@@ -17,6 +17,12 @@ export type EventPart = 'id' | 'key' | 'time' | 'sequence' | 'type' | 'data';
 
 export type EventFormat = Readonly<Record<EventPart, Place>>;
 
+/** Whether the key is in the subject and everything else where Millrace's own body has it. */
+export function isOwnConvention({ id, key, time, sequence, type, data }: EventFormat): boolean {
+  if (key.kind !== 'token' || id.kind !== 'auto' || time.kind !== 'auto') return false;
+  return sequence.kind === 'auto' && type.kind === 'auto' && data.kind === 'auto';
+}
+
 const kindsOf: Readonly<Record<EventPart, readonly Place['kind'][]>> = {
   id: ['auto', 'token', 'header', 'pointer', 'content'],
   key: ['token', 'header', 'pointer'],

@@ -77,12 +77,17 @@ export function murmur128(text: string, seed: number): void {
     }
     shortBytes[i] = unit;
   }
-  murmur(shortView, length, seed);
+  murmur(shortView, 0, length, seed);
+}
+
+/** The same over `bytes[from, from + length)`. */
+export function murmur128Bytes(bytes: DataView, from: number, length: number, seed: number): void {
+  murmur(bytes, from, length, seed);
 }
 
 function murmurEncoded(text: string, seed: number): void {
   const bytes = utf8(text);
-  murmur(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), bytes.length, seed);
+  murmur(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length, seed);
 }
 
 const C1 = 0x239b961b;
@@ -103,14 +108,14 @@ export function mix32(a: number, b: number): number {
   return fmix(a ^ Math.imul(rotl(b, 15), C2)) >>> 0;
 }
 
-/** Over the first `length` bytes of `bytes`. */
-function murmur(bytes: DataView, length: number, seed: number): void {
+/** Over `length` bytes of `bytes` from `from` on. */
+function murmur(bytes: DataView, from: number, length: number, seed: number): void {
   let h1 = seed;
   let h2 = seed;
   let h3 = seed;
   let h4 = seed;
-  const blocks = length - (length % 16);
-  for (let i = 0; i < blocks; i += 16) {
+  const blocks = from + length - (length % 16);
+  for (let i = from; i < blocks; i += 16) {
     h1 ^= Math.imul(rotl(Math.imul(bytes.getInt32(i, true), C1), 15), C2);
     h1 = (Math.imul(rotl(h1, 19) + h2, 5) + 0x561ccd1b) | 0;
     h2 ^= Math.imul(rotl(Math.imul(bytes.getInt32(i + 4, true), C2), 16), C3);
@@ -120,7 +125,7 @@ function murmur(bytes: DataView, length: number, seed: number): void {
     h4 ^= Math.imul(rotl(Math.imul(bytes.getInt32(i + 12, true), C4), 18), C1);
     h4 = (Math.imul(rotl(h4, 13) + h1, 5) + 0x32ac3b17) | 0;
   }
-  const tail = length - blocks;
+  const tail = length % 16;
   let k1 = 0;
   let k2 = 0;
   let k3 = 0;

@@ -85,6 +85,18 @@ export function tokenOfKey(key: string): string {
   return from === 0 ? key : token + key.slice(from);
 }
 
+/** Whether a byte of a subject token stands for itself. */
+export function isPlainByte(byte: number): boolean {
+  return byte < 0x7f && !isReserved(byte);
+}
+
+/** Whether `text` is `bytes[from, to)` in ASCII. */
+export function isAscii(text: string, bytes: Uint8Array, from: number, to: number): boolean {
+  if (text.length !== to - from) return false;
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== bytes[from + i]) return false;
+  return true;
+}
+
 /** Whether `token` is a key as it is: printable ASCII with nothing encoded. */
 export function isPlainKey(token: string): boolean {
   if (token.length === 0 || token.length > KEY_BYTES_MAX) return false;

@@ -36,7 +36,7 @@ const LONG_FILES: Readonly<Record<string, { readonly linesMax: number; readonly 
     reason: 'everything that may happen to a due event, and nothing else',
   },
   'src/core/dedupe/dedupe-index.ts': {
-    linesMax: 370,
+    linesMax: 380,
     reason: 'one table: probing, eviction and ageing share its words',
   },
   'src/host/hosted-partition.ts': {

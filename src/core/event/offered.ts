@@ -1,0 +1,95 @@
+/**
+ * An event on its way to its actor. What decides when and whether it is applied is there at once; its content is made
+ * when somebody asks for it, which for most events is when they are applied.
+ */
+import { bodyHash, murmur128 } from '../key/hash.js';
+import type { Event, RawEvent } from './event.js';
+
+/** The content of an event. Asked twice, it gives the same objects. */
+export interface EventSource {
+  /** As the handler sees it; nothing of ours hangs on it, because a handler may keep it in its state. */
+  readonly event: Event;
+  readonly raw: RawEvent;
+}
+
+/** What an actor must know of an event when it comes. Valid during the call only; what `keep` gives stays valid. */
+export interface Offered {
+  readonly streamSequence: number;
+  /** Epoch ms, as are the other times. */
+  readonly streamTime: number;
+  readonly time: number;
+  readonly sequence: number | undefined;
+  /** Length of the body, for the memory bound. */
+  readonly size: number;
+  readonly id: string;
+  readonly key: string;
+  /** What `keyed` answers for its key. */
+  find<E>(keys: KeyLookup<E>): E | undefined;
+  /** Leaves the 128-bit hash of its id in `murmurWords`. */
+  hashId(seed: number): void;
+  /** `bodyHash` of its body. */
+  hashBody(): number;
+  /** `key`: its key, which whoever has found it has as text already. */
+  keep(key: string): EventSource;
+}
+
+/** Finds by key, as text or as the bytes of text in ASCII. */
+export interface KeyLookup<E> {
+  get(key: string): E | undefined;
+  getBytes(bytes: Uint8Array, from: number, to: number): E | undefined;
+}
+
+/** An event that was decoded as a whole when it came. */
+export class DecodedEvent implements Offered, EventSource {
+  readonly raw: RawEvent;
+  readonly event: Event;
+
+  constructor(raw: RawEvent, event: Event) {
+    this.raw = raw;
+    this.event = event;
+  }
+
+  get streamSequence(): number {
+    return this.raw.streamSequence;
+  }
+
+  get streamTime(): number {
+    return this.raw.streamTime;
+  }
+
+  get time(): number {
+    return this.event.time;
+  }
+
+  get sequence(): number | undefined {
+    return this.event.sequence;
+  }
+
+  get size(): number {
+    return this.raw.body.length;
+  }
+
+  get id(): string {
+    return this.event.id;
+  }
+
+  get key(): string {
+    return this.event.key;
+  }
+
+  find<E>(keys: KeyLookup<E>): E | undefined {
+    return keys.get(this.event.key);
+  }
+
+  hashId(seed: number): void {
+    murmur128(this.event.id, seed);
+  }
+
+  hashBody(): number {
+    return this.raw.bodyHash ?? bodyHash(this.raw.body);
+  }
+
+  keep(): EventSource {
+    return this;
+  }
+}
