@@ -123,7 +123,7 @@ export const errorTable = {
   SQL_IN_USE: row('misuse', 'Stop the process that is named, or give this one another database.'),
   SQL_SCHEMA: row(
     'misuse',
-    'Run `millrace provision` to migrate an older schema; a newer one needs the Millrace version that made it.',
+    'Run `millrace provision` to make the tables or migrate older ones; newer ones need the version that made them.',
   ),
   LAYOUT_MISMATCH: row('misuse', 'Start with the stored partition count, or use another --app name.'),
   REQUEST_INVALID: row('misuse', 'Correct the request; every problem is listed.'),

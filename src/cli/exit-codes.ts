@@ -9,12 +9,15 @@ const usage: ReadonlySet<ErrorCode> = new Set([
   'REQUEST_INVALID',
   'HANDLER_INVALID',
   'NATS_REFUSED',
+  'SQL_REFUSED',
 ]);
 
 const unreachable: ReadonlySet<ErrorCode> = new Set([
   'NATS_UNREACHABLE',
   'REDIS_UNREACHABLE',
   'REDIS_UNAVAILABLE',
+  'SQL_UNREACHABLE',
+  'SQL_UNAVAILABLE',
   'COMMIT_TIMEOUT',
   'NODE_UNREACHABLE',
 ]);

@@ -3,8 +3,6 @@ import { randomBytes } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
 import { PostgresStatusSink } from '../adapters/postgres-sink/postgres-status-sink.js';
 import { SinkConnection } from '../adapters/postgres-sink/sink-connection.js';
-import { RedisCheckpointStore } from '../adapters/redis/redis-checkpoint-store.js';
-import { untilRedisReady } from '../adapters/redis/redis-connection.js';
 import { systemClock } from '../adapters/system/system-clock.js';
 import type { HandlerOptions } from '../handlers/define-actor.js';
 import { loadHandler } from '../handlers/load-handler.js';
@@ -15,10 +13,8 @@ import type { LogLine } from '../ports/log.js';
 import type { StateSource, StatusSink } from '../ports/status-sink.js';
 import { faultOf } from '../protocol/fault.js';
 import type { Fault, HostToMain, MainToHost } from '../protocol/messages.js';
-import type { RedisSettings } from './services.js';
-import { openRedis } from './services.js';
+import { openStore, type StoreSettings } from './store.js';
 
-const CONNECT_MS = 2_000;
 /** A database that is away does not hold up a drain for longer. */
 const SINK_SETTLE_MS = 3_000;
 
@@ -28,7 +24,7 @@ export interface HostSetup {
   readonly node: string;
   readonly handler: string;
   readonly handlerOptions: HandlerOptions;
-  readonly redis: RedisSettings;
+  readonly store: StoreSettings;
   /** URL of the status sink's database, if there is one. */
   readonly statusSink: string | undefined;
   readonly host: HostOptions;
@@ -40,13 +36,10 @@ export async function runHost(setup: HostSetup, port: MessagePort): Promise<Faul
   const log: LogLine = (level, event, fields) => post({ kind: 'log', level, event, fields });
   try {
     const handler = await loadHandler(setup.handler, setup.handlerOptions);
-    const { app, redis: settings, host: options } = setup;
-    const redis = openRedis(settings, `millrace-${app}-${setup.node}-${options.slot}`, log);
-    const redisStore = new RedisCheckpointStore({ app, redis });
-    const sink = openSink(setup, redisStore, log);
-    const store = sink === undefined ? redisStore : new SinkingStore(redisStore, sink);
-    // Else the first claims of a node would all fail and be logged. Not for long: the start has a deadline.
-    await untilRedisReady(redis, CONNECT_MS).catch(() => undefined);
+    const { app, host: options } = setup;
+    const opened = await openStore(setup.store, app, `millrace-${app}-${setup.node}-${options.slot}`, log);
+    const sink = opened.source === undefined ? undefined : openSink(setup, opened.source, log);
+    const store = sink === undefined ? opened.store : new SinkingStore(opened.store, sink);
     await new Promise<void>((resolve) => {
       const host = new Host(options, {
         store,

@@ -1,33 +1,27 @@
 /** Composition root of a node: connects, checks, and puts the parts together. */
-import type { NatsConnection } from '@nats-io/nats-core';
-import type { Redis } from 'ioredis';
-import { JetStreamLog } from '../adapters/nats/jetstream-log.js';
-import { JetStreamSink } from '../adapters/nats/jetstream-sink.js';
-import { NatsKvCoordinator } from '../adapters/nats/nats-kv-coordinator.js';
 import { PiscinaThreads } from '../adapters/piscina/piscina-threads.js';
-import { checkRedis } from '../adapters/redis/check-redis.js';
-import { RedisCheckpointStore } from '../adapters/redis/redis-checkpoint-store.js';
 import { systemClock } from '../adapters/system/system-clock.js';
-import { RECORD_FORMAT } from '../core/checkpoint/record.js';
 import { PARTITION_HASH } from '../core/key/partition.js';
 import type { HostOptions } from '../host/host-options.js';
 import type { Options } from '../options/types.js';
+import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { EventSink } from '../ports/event-log.js';
 import type { LogLine } from '../ports/log.js';
 import { keyRoute } from '../runtime/key-route.js';
 import { Node } from '../runtime/node.js';
 import { StateReader } from '../runtime/state-reader.js';
+import type { Backend } from './backend.js';
 import type { HostSetup } from './host.js';
-import { openServices, redisSettings } from './services.js';
+import { openJetStreamBackend } from './jetstream-backend.js';
+import { isSql, openSqlBackend } from './sql-backend.js';
+import { storeSettings } from './store.js';
 
 /** A node and what its faces need. */
 export interface ComposedNode {
   readonly node: Node;
   readonly reader: StateReader;
   readonly sink: EventSink;
-  readonly store: RedisCheckpointStore;
-  readonly nats: NatsConnection;
-  readonly redis: Redis;
+  readonly store: CheckpointStore;
   /** Drains the node and closes the connections. */
   close(): Promise<void>;
 }
@@ -39,7 +33,6 @@ export interface NodeTuning {
 }
 
 const DRAIN_MS_MAX = 20_000;
-const HEARTBEAT_MS_MIN = 100;
 
 /**
  * Connects to the services (waiting for them until `signal` aborts), checks that they are suitable, and builds the
@@ -51,14 +44,10 @@ export async function composeNode(
   signal?: AbortSignal,
   tuning: NodeTuning = {},
 ): Promise<ComposedNode> {
-  const { nats, redis } = await openServices(options, line, signal);
-  const store = new RedisCheckpointStore({ app: options.app, redis });
+  const backend = await openBackend(options, line, signal);
+  const { log, sink, store, coordinator } = backend;
+  const { partitions } = options;
   try {
-    await checkRedis(redis);
-    const { app, partitions } = options;
-    const coordinator = new NatsKvCoordinator({ nc: nats, app, node: options.node, partitions });
-    await coordinator.checkLayout({ partitions, hash: PARTITION_HASH, format: RECORD_FORMAT });
-    const sink = new JetStreamSink(nats);
     const node = new Node(
       {
         name: options.node,
@@ -71,7 +60,7 @@ export async function composeNode(
         silentMsMax: tuning.silentMsMax,
       },
       {
-        log: jetStreamLog(nats, options, line),
+        log,
         sink,
         coordinator,
         threads: new PiscinaThreads<HostSetup>({
@@ -90,35 +79,26 @@ export async function composeNode(
       reader: new StateReader(store, systemClock, partitions),
       sink,
       store,
-      nats,
-      redis,
       close: async () => {
         await node.drain();
-        await coordinator.close();
-        await Promise.all([nats.close(), store.close()]);
+        await backend.close();
       },
     };
   } catch (error) {
-    await Promise.all([nats.close(), store.close()]);
+    await backend.close();
     throw error;
   }
 }
 
-function jetStreamLog(connection: NatsConnection, options: Options, log: LogLine): JetStreamLog {
-  return new JetStreamLog({
-    connection,
-    consumerPrefix: `millrace-${options.app}`,
-    // A quiet partition is released when the server has proven twice within the idle time that nothing waits.
-    heartbeatMs: Math.max(HEARTBEAT_MS_MIN, Math.min(500, Math.floor(options.order.idleMs / 2))),
-    pullBytes: Math.floor(options.limits.inFlightBytes / 4),
-    log,
-  });
+/** The options say which family. */
+function openBackend(options: Options, line: LogLine, signal?: AbortSignal): Promise<Backend> {
+  return isSql(options) ? openSqlBackend(options, line) : openJetStreamBackend(options, line, signal);
 }
 
 function hostSetup(options: Options, slot: number): HostSetup {
   const { app, node, handler, handlerOptions, statusSink } = options;
-  const redis = redisSettings(options);
-  return { app, node, handler, handlerOptions, redis, statusSink, host: hostOptions(options, slot) };
+  const store = storeSettings(options);
+  return { app, node, handler, handlerOptions, store, statusSink, host: hostOptions(options, slot) };
 }
 
 /** What the options say to a host. */

@@ -1,18 +1,23 @@
-/** A publisher over NATS JetStream, for the library's users. Part of the composition root. */
+/** A publisher over NATS JetStream or a SQL database, for the library's users. Part of the composition root. */
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connectNats, type NatsOptions } from '../adapters/nats/connect-nats.js';
 import { JetStreamSink } from '../adapters/nats/jetstream-sink.js';
+import { requireSchema } from '../adapters/sql/schema.js';
+import { SqlEventSink } from '../adapters/sql/sql-event-sink.js';
 import { systemClock } from '../adapters/system/system-clock.js';
-import { Publisher } from '../client/publisher.js';
+import { Publisher, type PublisherParts } from '../client/publisher.js';
 import { MillraceError } from '../errors.js';
 import { subjectTemplate } from '../options/subjects.js';
-import { natsUrls } from '../options/urls.js';
+import { natsUrls, sqlUrl } from '../options/urls.js';
 import type { LogLine } from '../ports/log.js';
+import { openDatabase } from './sql-backend.js';
 
 /** Where and how to publish; every field has a default. Give `connection`, or what is needed to make one. */
 export interface PublisherOptions extends Partial<NatsOptions> {
   /** A connection of your own, which `close` leaves open. */
   readonly connection?: NatsConnection | undefined;
+  /** A SQL database to insert into, in place of NATS: `sqlite:./millrace.db`. Excludes `connection` and `url`. */
+  readonly sql?: string | undefined;
   /** Name of the connection, for operators; `millrace-publisher` by default. */
   readonly name?: string | undefined;
   /** Subject to publish to, `{key}` in place of one token; `events.{key}` by default. */
@@ -46,7 +51,7 @@ const MISSING_MS = 3_000;
  *     await publisher.publish({ key: 'account-1', data: { amount: 5 } });
  *     await publisher.close();
  *
- * @throws MillraceError `OPTIONS_INVALID` with every problem; `NATS_REFUSED`; `NATS_UNREACHABLE`.
+ * @throws MillraceError `OPTIONS_INVALID` with every problem; `NATS_REFUSED`; `NATS_UNREACHABLE`; `SQL_…`.
  */
 export async function createPublisher(options: PublisherOptions = {}): Promise<Publisher> {
   const { publishSubject = 'events.{key}', partitions = 64, inFlightMax = 1_000, deadlineMs = DEADLINE_MS } = options;
@@ -54,17 +59,33 @@ export async function createPublisher(options: PublisherOptions = {}): Promise<P
   const problems = problemsOf(options);
   if (url.kind === 'problem') throw invalid([`url ${url.problem}`, ...problems]);
   if (problems.length > 0) throw invalid(problems);
-  const connection = options.connection ?? (await connectTo(url.value, options));
-  const sink = new JetStreamSink(connection, {
-    timeoutMs: Math.min(ATTEMPT_MS, deadlineMs),
-    stream: options.stream,
-  });
+  const way = options.sql === undefined ? await openNats(url.value, options) : await openSql(options.sql, options);
+  const terms = { publishSubject, partitions, inFlightMax, deadlineMs, missingMs: MISSING_MS };
+  return new Publisher({ ...way, clock: systemClock }, terms);
+}
+
+type Way = Pick<PublisherParts, 'sink' | 'release'>;
+
+async function openNats(url: string, options: PublisherOptions): Promise<Way> {
+  const { deadlineMs = DEADLINE_MS, stream } = options;
+  const connection = options.connection ?? (await connectTo(url, options));
+  const sink = new JetStreamSink(connection, { timeoutMs: Math.min(ATTEMPT_MS, deadlineMs), stream });
   const release = async (): Promise<void> => {
     sink.close();
     if (options.connection === undefined) await connection.close();
   };
-  const terms = { publishSubject, partitions, inFlightMax, deadlineMs, missingMs: MISSING_MS };
-  return new Publisher({ sink, clock: systemClock, release }, terms);
+  return { sink, release };
+}
+
+async function openSql(url: string, { stream }: PublisherOptions): Promise<Way> {
+  const database = openDatabase(url);
+  try {
+    await requireSchema(database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return { sink: new SqlEventSink({ database, stream }), release: () => database.close() };
 }
 
 function connectTo(url: string, options: PublisherOptions): Promise<NatsConnection> {
@@ -81,6 +102,11 @@ function problemsOf(options: PublisherOptions): string[] {
   const { publishSubject = 'events.{key}' } = options;
   if (options.connection !== undefined && options.url !== undefined)
     problems.push('connection and url exclude each other');
+  if (options.sql !== undefined) {
+    const sql = sqlUrl.read(options.sql);
+    if (sql.kind === 'problem') problems.push(`sql ${sql.problem}`);
+    if (options.connection !== undefined || options.url !== undefined) problems.push('sql excludes connection and url');
+  }
   const template = subjectTemplate.read(publishSubject);
   if (template.kind === 'problem') problems.push(`publishSubject ${template.problem}`);
   else if (!publishSubject.split('.').includes('{key}'))

@@ -4,19 +4,9 @@
  * Life of a node with its faces: probes → services → HTTP → claims → ready → unready → drain → closed. The probes come
  * first and go last, so that whoever watches sees the waiting and the draining.
  */
-import { connectNats } from '../adapters/nats/connect-nats.js';
-import { bucketName, createBucket } from '../adapters/nats/kv-bucket.js';
-import { NatsKvCoordinator } from '../adapters/nats/nats-kv-coordinator.js';
-import type { StreamReport, StreamSettings } from '../adapters/nats/provision.js';
-import { ensureStream } from '../adapters/nats/provision.js';
 import type { Log } from '../adapters/pino/pino-log.js';
 import { createLog } from '../adapters/pino/pino-log.js';
-import type { RedisFacts } from '../adapters/redis/check-redis.js';
-import { checkRedis } from '../adapters/redis/check-redis.js';
-import { RedisCheckpointStore } from '../adapters/redis/redis-checkpoint-store.js';
-import { closeRedis, untilRedisReady } from '../adapters/redis/redis-connection.js';
 import { systemClock } from '../adapters/system/system-clock.js';
-import { decodeRecord } from '../core/checkpoint/record.js';
 import { MillraceError } from '../errors.js';
 import { serveProbes } from '../http/probes.js';
 import { serveHttp } from '../http/serve-http.js';
@@ -25,7 +15,6 @@ import { NodeMetrics } from '../observability/metrics.js';
 import { Timeline } from '../observability/timeline.js';
 import { defaultOptions } from '../options/resolve.js';
 import type { Options, OptionsInput } from '../options/types.js';
-import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { EventSink } from '../ports/event-log.js';
 import type { LogLine } from '../ports/log.js';
 import { retrying } from '../retrying.js';
@@ -33,11 +22,9 @@ import { Inquiries } from '../runtime/explain.js';
 import type { IngestOptions } from '../runtime/ingest.js';
 import { Ingest } from '../runtime/ingest.js';
 import type { Node, NodeStatus } from '../runtime/node.js';
-import type { KeyState, Receipt } from '../runtime/state-reader.js';
-import { StateReader } from '../runtime/state-reader.js';
+import type { KeyState, Receipt, StateReader } from '../runtime/state-reader.js';
 import type { ComposedNode, NodeTuning } from './node.js';
 import { composeNode } from './node.js';
-import { openRedis, redisSettings } from './services.js';
 
 /** Surroundings of a node. */
 export interface RunContext {
@@ -112,14 +99,9 @@ function sample(history: History, status: NodeStatus | undefined): void {
 async function composeWhenReady(options: Options, { line, signal, tuning }: RunContext): Promise<ComposedNode> {
   let last: unknown;
   const attempt = async (): Promise<ComposedNode | undefined> => {
-    let composed: ComposedNode | undefined;
     try {
-      composed = await composeNode(options, line, signal, tuning);
-      const { stream, warnings } = await ensureStream(composed.nats, streamSettings(options), { create: false });
-      for (const warning of warnings) line('warn', 'stream.warning', { stream, warning });
-      return composed;
+      return await composeNode(options, line, signal, tuning);
     } catch (error) {
-      await composed?.close();
       last = error;
       if (signal?.aborted === true) return undefined;
       throw error;
@@ -165,71 +147,6 @@ function inquiries({ partitions, dedupe }: Options, { node, store }: ComposedNod
 /** The log of a node as the options want it: JSON lines on standard output. */
 export function openLog({ log, node }: Options): Log {
   return createLog({ level: log.level, node });
-}
-
-/** What the options say of the stream. */
-function streamSettings({ stream }: Options): StreamSettings {
-  const { name, subjects, replicas, maxAgeMs, maxBytes, duplicateWindowMs } = stream;
-  return { name, subjects, replicas, maxAgeMs, maxBytes, duplicateWindowMs };
-}
-
-/** How long a command that is not a node waits for NATS or Redis, ms. */
-const COMMAND_WAIT_MS = 3_000;
-
-/** Reads of durable state without a node. */
-export interface OpenReader {
-  readonly reader: StateReader;
-  readonly store: Pick<CheckpointStore, 'deadLetters'>;
-  close(): Promise<void>;
-}
-
-/**
- * Connects to Redis alone. Throws `REDIS_UNREACHABLE` after a few seconds, and `LAYOUT_MISMATCH` if the application was
- * stored with another partition count, because every key would be looked for in the wrong place.
- */
-export async function openReader(options: Options, line: LogLine): Promise<OpenReader> {
-  const redis = openRedis(redisSettings(options), `millrace-${options.app}-reader`, line);
-  const store = new RedisCheckpointStore({ app: options.app, redis });
-  try {
-    await untilRedisReady(redis, COMMAND_WAIT_MS);
-    const first = await store.read(0);
-    const decoded = first === undefined ? undefined : decodeRecord(first.record);
-    const stored = decoded?.kind === 'record' ? decoded.record.layout.partitions : options.partitions;
-    if (stored !== options.partitions) {
-      const message = `application ${options.app} is stored with ${stored} partitions, not ${options.partitions}`;
-      throw new MillraceError('LAYOUT_MISMATCH', message);
-    }
-    return { reader: new StateReader(store, systemClock, options.partitions), store, close: () => store.close() };
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
-}
-
-/** What a node needs before it starts, as it was found or made. */
-export interface Provisioned {
-  readonly stream: StreamReport;
-  readonly bucket: string;
-  readonly redis: RedisFacts;
-}
-
-/**
- * Creates the stream and the bucket where they are missing, unless `create` is false, reads both back, and checks
- * Redis. Throws `STREAM_MISSING`, `STREAM_UNSUITABLE`, `REDIS_UNSUITABLE`, and after a few seconds `…_UNREACHABLE`.
- */
-export async function provision(options: Options, line: LogLine, create: boolean): Promise<Provisioned> {
-  const name = `millrace-${options.app}-provision`;
-  const nats = await connectNats(options.nats, name, line, AbortSignal.timeout(COMMAND_WAIT_MS));
-  const redis = openRedis(redisSettings(options), name, line);
-  try {
-    await untilRedisReady(redis, COMMAND_WAIT_MS);
-    const stream = await ensureStream(nats, streamSettings(options), { create });
-    if (create) await createBucket(nats, options.app, options.stream.replicas);
-    else await new NatsKvCoordinator({ nc: nats, ...options }).holder(0); // throws without the bucket
-    return { stream, bucket: bucketName(options.app), redis: await checkRedis(redis) };
-  } finally {
-    await Promise.all([nats.close(), closeRedis(redis)]);
-  }
 }
 
 /** A node inside somebody else's program. */

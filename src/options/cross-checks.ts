@@ -87,6 +87,12 @@ export const crossChecks: readonly CrossCheck[] = [
       : 'redis.tlsCa needs a redis.url that begins with rediss://: the connection would not be encrypted',
   ),
 
+  check(['statusSink', 'sql.url'], ([sink, url]) =>
+    sink === undefined || url === undefined
+      ? undefined
+      : 'statusSink and sql.url exclude each other: the SQL database has the table status already',
+  ),
+
   check(['stream.duplicateWindow', 'stream.maxAge'], ([window, maxAge]) =>
     maxAge === 0 || window <= maxAge
       ? undefined

@@ -12,7 +12,7 @@ import { duration, size } from './quantities.js';
 import type { AnyRow } from './row.js';
 import { computed, option, optional } from './row.js';
 import { subjectList, subjectTemplate, templateFor } from './subjects.js';
-import { natsUrls, postgresUrl, redisUrl } from './urls.js';
+import { natsUrls, postgresUrl, redisUrl, sqlUrl } from './urls.js';
 
 const appName = text('name', /^[a-z0-9][a-z0-9-]{0,31}$/, '1 to 32 characters of a-z, 0-9 and -, not beginning with -');
 const nodeName = text(
@@ -94,7 +94,18 @@ export const optionTable = {
     'How long a Redis command may take before its outcome counts as unknown.',
   ),
 
-  'stream.name': option(streamName, 'EVENTS', 'JetStream stream that holds the events.'),
+  'sql.url': optional(
+    sqlUrl,
+    'A SQL database that holds events and state in place of NATS and Redis, such as sqlite:./millrace.db.',
+    { flag: 'sql', fromFile: true },
+  ),
+  'sql.keep': option(
+    duration({ min: '1s', zero: 'allowed', why: 'events are removed in batches; 0 keeps them for ever' }),
+    '7d',
+    'How long events stay in the SQL database once every partition has decided them.',
+  ),
+
+  'stream.name': option(streamName, 'EVENTS', 'Stream that holds the events.'),
   'stream.subjects': option(subjectList, ['events.*'], 'Subjects of the stream.'),
   'stream.replicas': option(
     whole({ min: 1, max: 5, why: 'JetStream keeps at most 5 copies' }),
@@ -330,6 +341,7 @@ export const sectionTitles = {
   '': 'Application',
   nats: 'Connection to NATS',
   redis: 'Connection to Redis',
+  sql: 'SQL database in place of NATS and Redis',
   stream: 'Stream',
   event: 'Where the parts of an event come from',
   order: 'Order',

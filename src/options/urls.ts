@@ -103,6 +103,27 @@ export const postgresUrl: Kind<string, string> = {
   echo: redactUrl,
 };
 
+const SQLITE = /^sqlite:(?!\/\/)(.+)$/s;
+
+/** A database: `sqlite:` and a path. */
+export const sqlUrl: Kind<string, string> = {
+  suffix: '',
+  placeholder: 'url',
+  allowed: 'URL',
+  schema: { type: 'string' },
+  read(raw) {
+    if (typeof raw === 'string' && SQLITE.test(raw) && !raw.includes('\0')) return accept(raw);
+    return refuse('must be sqlite: and a path, such as sqlite:./millrace.db');
+  },
+  print: redactUrl,
+  echo: redactUrl,
+};
+
+/** The file of a `sqlite:` URL, undefined for another one. */
+export function sqlitePath(url: string): string | undefined {
+  return SQLITE.exec(url)?.[1];
+}
+
 function urlOf(text: string, protocols: readonly string[]): URL | undefined {
   if (/[\s\0-\x1f\x7f]/.test(text)) return undefined;
   try {

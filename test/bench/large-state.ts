@@ -15,7 +15,7 @@ import { connect } from '@nats-io/transport-node';
 import { RedisCheckpointStore } from '../../src/adapters/redis/redis-checkpoint-store.js';
 import { connectRedis, untilRedisReady } from '../../src/adapters/redis/redis-connection.js';
 import { composeNode } from '../../src/compose/node.js';
-import { provision } from '../../src/compose/run.js';
+import { provision } from '../../src/compose/provision.js';
 import { emptyCounters, encodeRecord, RECORD_FORMAT } from '../../src/core/checkpoint/record.js';
 import { PARTITION_HASH, partitionOf } from '../../src/core/key/partition.js';
 import { defaultOptions } from '../../src/options/resolve.js';

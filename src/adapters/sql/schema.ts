@@ -28,8 +28,14 @@ export async function prepareSchema(database: SqlDatabase): Promise<void> {
       await session.change(insertOnce, ['', 'schema', String(SCHEMA_VERSION)]);
     });
   }
+  await requireSchema(database);
+}
+
+/** @throws MillraceError `SQL_SCHEMA` where our tables are missing or of another version. */
+export async function requireSchema(database: SqlDatabase): Promise<void> {
   const version = await storedVersion(database);
   if (version === String(SCHEMA_VERSION)) return;
+  if (version === undefined) throw new MillraceError('SQL_SCHEMA', `${database.name} has no tables of Millrace`);
   const message = `${database.name} has schema ${version}, this Millrace has ${SCHEMA_VERSION}`;
   throw new MillraceError('SQL_SCHEMA', message);
 }

@@ -20,6 +20,8 @@ import { stagingEvents } from './tables.js';
 
 export interface SqlEventSinkOptions {
   readonly database: SqlDatabase;
+  /** The stream that must take the events; by default the one that the subject belongs to. */
+  readonly stream?: string | undefined;
   /** For how long a repeated id is answered with `duplicate`, ms; 2 min by default. */
   readonly duplicateWindowMs?: number | undefined;
   /** Called after a commit, so that readings of this process need not wait for their next look. */
@@ -45,13 +47,15 @@ export class SqlEventSink implements EventSink {
   readonly #database: SqlDatabase;
   readonly #stored: () => void;
   readonly #ids: KnownIds;
+  readonly #wanted: string | undefined;
   /** Streams and the subjects that they take, as last asked for. */
   #streams: readonly SqlRow[] = [];
   #asking: Promise<void> | undefined;
   #waiting: Waiting[] = [];
   #isFlushing = false;
 
-  constructor({ database, duplicateWindowMs = WINDOW_MS, stored = () => {} }: SqlEventSinkOptions) {
+  constructor({ database, stream, duplicateWindowMs = WINDOW_MS, stored = () => {} }: SqlEventSinkOptions) {
+    this.#wanted = stream;
     this.#database = database;
     this.#stored = stored;
     this.#ids = new KnownIds(duplicateWindowMs);
@@ -78,7 +82,9 @@ export class SqlEventSink implements EventSink {
     );
   }
 
-  #appendTo(stream: string, event: NewEvent): Promise<Appended> {
+  async #appendTo(stream: string, event: NewEvent): Promise<Appended> {
+    if (stream !== (this.#wanted ?? stream))
+      throw new MillraceError('STREAM_UNSUITABLE', `${event.subject} belongs to stream ${stream}, not ${this.#wanted}`);
     const known = this.#ids.find(stream, event.id);
     if (known !== undefined) return known.then((appended) => ({ ...appended, duplicate: true }));
     const appended = new Promise<Appended>((resolve, reject) => this.#waiting.push({ event, stream, resolve, reject }));

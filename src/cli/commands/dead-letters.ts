@@ -1,7 +1,7 @@
 /** `millrace dead-letters`: events that were set aside; a look at them, and what an operator decides. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { openReader } from '../../compose/run.js';
+import { openReader } from '../../compose/reader.js';
 import type { DeadLetter } from '../../core/checkpoint/commit.js';
 import { MillraceError } from '../../errors.js';
 import { type LetterView, readLetter } from '../../http/dead-letter.js';
@@ -57,12 +57,12 @@ Examples:
 function addList(parent: Command, host: CommandHost): void {
   const command = parent
     .command('ls')
-    .description('List dead letters by partition and sequence; with --redis without a node.')
+    .description('List dead letters by partition and sequence; with --redis or --sql without a node.')
     .addOption(partitionOption())
     .addOption(sequenceOption('--after <sequence>', 'only those after this sequence of the partition'))
     .addOption(new Option('--limit <n>', 'at most so many').default(LIMIT).argParser(wholeFlag(1, LIMIT_MAX)))
     .addHelpText('after', '\nExample:\n  $ millrace dead-letters ls --partition 17\n');
-  withNodeOrRedis(command).action(async (flags: Listing, self: Command) => {
+  withNodeOrStore(command).action(async (flags: Listing, self: Command) => {
     const { partition, after, limit } = flags;
     if (after !== undefined && partition === undefined)
       throw new MillraceError('REQUEST_INVALID', '--after needs --partition: every partition has its own letters');
@@ -81,9 +81,9 @@ function addList(parent: Command, host: CommandHost): void {
 function addShow(parent: Command, host: CommandHost): void {
   const command = parent
     .command('show')
-    .description('Show one dead letter with its body; with --redis without a node.')
+    .description('Show one dead letter with its body; with --redis or --sql without a node.')
     .addHelpText('after', '\nExample:\n  $ millrace dead-letters show --partition 17 --sequence 1234\n');
-  withNodeOrRedis(addPlace(command)).action(async (flags: Place, self: Command) => {
+  withNodeOrStore(addPlace(command)).action(async (flags: Place, self: Command) => {
     const { partition, sequence } = flags;
     const letter = await read(self, flags, host, {
       path: pathOf(flags),
@@ -122,11 +122,11 @@ const sequenceOption = (flags: string, doc: string): Option =>
   new Option(flags, doc).argParser(wholeFlag(0, Number.MAX_SAFE_INTEGER));
 const pathOf = ({ partition, sequence }: Place): string => `/v1/dead-letters/${partition}/${sequence}`;
 
-function withNodeOrRedis(command: Command): Command {
-  return addOptions(addUrl(command).option('--json', 'print JSON'), ['http', 'app', 'partitions', 'redis']);
+function withNodeOrStore(command: Command): Command {
+  return addOptions(addUrl(command).option('--json', 'print JSON'), ['http', 'app', 'partitions', 'redis', 'sql']);
 }
 
-/** From the node, or from Redis where a flag names it. The environment does not count: a node's own is often here too. */
+/** From the node, or from the store where a flag names it. The environment does not count: a node's own is often here too. */
 async function read<T>(
   self: Command,
   flags: Flags,
@@ -135,10 +135,10 @@ async function read<T>(
 ): Promise<T> {
   const { options } = loadOptions(self, terminal);
   const given = flagsOf(self);
-  if (!('redis' in given || 'redis-url' in given))
+  if (!['redis', 'redis-url', 'sql', 'sql-url'].some((flag) => flag in given))
     return (await askNode<T>(addressOf(flags, options, terminal.env), path)).body;
   if (flags.url !== undefined)
-    throw new MillraceError('REQUEST_INVALID', '--url and --redis exclude each other: ask the node, or read Redis');
+    throw new MillraceError('REQUEST_INVALID', '--url excludes --redis and --sql: ask the node, or read the store');
   const { store, close } = await openReader(options, quietLine(terminal));
   try {
     return await direct(store, options.partitions);

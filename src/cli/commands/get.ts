@@ -1,7 +1,7 @@
-/** `millrace get KEY`: durable state of a key, read from Redis without a node. */
+/** `millrace get KEY`: durable state of a key, read from the store without a node. */
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { openReader } from '../../compose/run.js';
+import { openReader } from '../../compose/reader.js';
 import type { KeyState } from '../../runtime/state-reader.js';
 import { parseReceipt } from '../../runtime/state-reader.js';
 import { exitCode } from '../exit-codes.js';
@@ -20,24 +20,26 @@ interface Flags {
 export function addGet(program: Command, { terminal, end }: CommandHost): void {
   const command = program
     .command('get')
-    .description('Print the state of a key from Redis; exit code 1 if no event of it was applied.')
+    .description('Print the state of a key from Redis or the SQL database; exit code 1 if no event of it was applied.')
     .argument('<key>', 'key of the state')
     .option('--after <receipt>', 'wait until this event is reflected; stream:sequence:partition, as publish prints it')
     .addOption(new Option('--wait <duration>', 'how long to wait for it').default(5_000, '5s').argParser(durationFlag))
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ millrace get account-7 --after EVENTS:1234:22\n');
-  addOptions(command, ['app', 'partitions', 'redis']).action(async (key: string, flags: Flags, self: Command) => {
-    const { options } = loadOptions(self, terminal);
-    const after = flags.after === undefined ? undefined : parseReceipt(flags.after);
-    const { reader, close } = await openReader(options, quietLine(terminal));
-    try {
-      const found = await reader.get(key, after, flags.wait);
-      terminal.out(flags.json === true ? JSON.stringify(found) : stateText(found));
-      end(found.applied > 0 ? exitCode.ok : exitCode.finding);
-    } finally {
-      await close();
-    }
-  });
+  addOptions(command, ['app', 'partitions', 'redis', 'sql']).action(
+    async (key: string, flags: Flags, self: Command) => {
+      const { options } = loadOptions(self, terminal);
+      const after = flags.after === undefined ? undefined : parseReceipt(flags.after);
+      const { reader, close } = await openReader(options, quietLine(terminal));
+      try {
+        const found = await reader.get(key, after, flags.wait);
+        terminal.out(flags.json === true ? JSON.stringify(found) : stateText(found));
+        end(found.applied > 0 ? exitCode.ok : exitCode.finding);
+      } finally {
+        await close();
+      }
+    },
+  );
 }
 
 function stateText(found: KeyState): string {

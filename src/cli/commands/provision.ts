@@ -1,6 +1,7 @@
 /** `millrace provision`: creates what a node needs, or checks that it is there. */
 import type { Command } from 'commander';
-import { type Provisioned, provision } from '../../compose/run.js';
+import { type Provisioned, provision } from '../../compose/provision.js';
+import type { SqlProvisioned } from '../../compose/sql-backend.js';
 import { printDuration, printSize } from '../../options/quantities.js';
 import { exitCode } from '../exit-codes.js';
 import { addOptions, loadOptions } from '../load-options.js';
@@ -16,18 +17,27 @@ interface Flags {
 export function addProvision(program: Command, { terminal, end }: CommandHost): void {
   const command = program
     .command('provision')
-    .description('Create the stream and the KV bucket where they are missing, read them back, and check Redis.')
+    .description('Create what a node needs where it is missing, read it back, and check Redis or the SQL database.')
     .option('--check', 'create nothing, only check')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ millrace provision --nats nats://127.0.0.1:4222 --stream-replicas 3\n');
-  addOptions(command, ['app', 'node', 'partitions', 'nats', 'redis', 'stream']).action(
+  addOptions(command, ['app', 'node', 'partitions', 'nats', 'redis', 'sql', 'stream']).action(
     async (flags: Flags, self: Command) => {
       const { options } = loadOptions(self, terminal);
       const done = await provision(options, quietLine(terminal), flags.check !== true);
-      terminal.out(flags.json === true ? JSON.stringify(done) : provisionedText(done));
+      terminal.out(flags.json === true ? JSON.stringify(done) : textOf(done));
       end(exitCode.ok);
     },
   );
+}
+
+function textOf(done: Provisioned | SqlProvisioned): string {
+  if (!('database' in done)) return provisionedText(done);
+  return fieldLines([
+    ['database', done.database],
+    ['stream', done.stream],
+    ['subjects', done.subjects.join(', ')],
+  ]);
 }
 
 function provisionedText({ stream, bucket, redis }: Provisioned): string {

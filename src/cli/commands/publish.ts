@@ -40,12 +40,12 @@ export function addPublish(program: Command, { terminal, end }: CommandHost): vo
     .option('--file <file>', 'file with an event per line, - for standard input')
     .option('--json', 'print receipts as JSON')
     .addHelpText('after', help);
-  addOptions(command, ['partitions', 'nats', 'stream']).action(
+  addOptions(command, ['partitions', 'nats', 'sql', 'stream']).action(
     async (key: string | undefined, flags: Flags, self: Command) => {
-      const { nats, stream, partitions } = loadOptions(self, terminal).options;
+      const { nats, sql, stream, partitions } = loadOptions(self, terminal).options;
       const events = key === undefined ? eventsOfLines(flags, terminal) : [eventOfFlags(key, flags)];
       const publisher = await createPublisher({
-        ...nats,
+        ...(sql.url === undefined ? nats : { sql: sql.url }),
         ...{ publishSubject: stream.publishSubject, stream: stream.name, partitions, name: 'millrace-publish' },
         ...{ log: quietLine(terminal), signal: AbortSignal.timeout(CONNECT_MS) },
       });

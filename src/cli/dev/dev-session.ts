@@ -4,7 +4,8 @@
  * Owns the order of these steps, and that each is undone whatever happens.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { provision, type RunningNode, runNode } from '../../compose/run.js';
+import { provision } from '../../compose/provision.js';
+import { type RunningNode, runNode } from '../../compose/run.js';
 import { openServices } from '../../compose/services.js';
 import { tokenOfKey } from '../../core/key/key.js';
 import { codeOf } from '../../errors.js';

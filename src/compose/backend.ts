@@ -1,0 +1,21 @@
+/** What a node works on: a log, a store and a coordinator, of one family. */
+import type { Options } from '../options/types.js';
+import type { CheckpointStore } from '../ports/checkpoint-store.js';
+import type { Coordinator } from '../ports/coordinator.js';
+import type { EventLog, EventSink } from '../ports/event-log.js';
+
+export interface Backend {
+  readonly log: EventLog;
+  readonly sink: EventSink;
+  /** For the main thread; each host thread opens its own with `storeSettings`. */
+  readonly store: CheckpointStore;
+  readonly coordinator: Coordinator;
+  close(): Promise<void>;
+}
+
+const HEARTBEAT_MS_MIN = 100;
+
+/** How often the log proves that nothing waits, ms: twice within the idle time, so that a quiet partition is released. */
+export function heartbeatMs({ order }: Options): number {
+  return Math.max(HEARTBEAT_MS_MIN, Math.min(500, Math.floor(order.idleMs / 2)));
+}

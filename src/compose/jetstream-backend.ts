@@ -1,0 +1,47 @@
+/** Events in JetStream, checkpoints in Redis, ownership in NATS KV. */
+import { JetStreamLog } from '../adapters/nats/jetstream-log.js';
+import { JetStreamSink } from '../adapters/nats/jetstream-sink.js';
+import { NatsKvCoordinator } from '../adapters/nats/nats-kv-coordinator.js';
+import type { StreamSettings } from '../adapters/nats/provision.js';
+import { ensureStream } from '../adapters/nats/provision.js';
+import { checkRedis } from '../adapters/redis/check-redis.js';
+import { RedisCheckpointStore } from '../adapters/redis/redis-checkpoint-store.js';
+import type { Options } from '../options/types.js';
+import type { LogLine } from '../ports/log.js';
+import { type Backend, heartbeatMs } from './backend.js';
+import { layoutOf } from './layout.js';
+import { openServices } from './services.js';
+
+export async function openJetStreamBackend(options: Options, line: LogLine, signal?: AbortSignal): Promise<Backend> {
+  const { nats, redis } = await openServices(options, line, signal);
+  const { app, node, partitions } = options;
+  const store = new RedisCheckpointStore({ app, redis });
+  const coordinator = new NatsKvCoordinator({ nc: nats, app, node, partitions });
+  const close = async (): Promise<void> => {
+    await coordinator.close();
+    await Promise.all([nats.close(), store.close()]);
+  };
+  try {
+    await checkRedis(redis);
+    await coordinator.checkLayout(layoutOf(options));
+    const { stream, warnings } = await ensureStream(nats, streamSettings(options), { create: false });
+    for (const warning of warnings) line('warn', 'stream.warning', { stream, warning });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const log = new JetStreamLog({
+    connection: nats,
+    consumerPrefix: `millrace-${app}`,
+    heartbeatMs: heartbeatMs(options),
+    pullBytes: Math.floor(options.limits.inFlightBytes / 4),
+    log: line,
+  });
+  return { log, sink: new JetStreamSink(nats), store, coordinator, close };
+}
+
+/** What the options say of the stream. */
+export function streamSettings({ stream }: Options): StreamSettings {
+  const { name, subjects, replicas, maxAgeMs, maxBytes, duplicateWindowMs } = stream;
+  return { name, subjects, replicas, maxAgeMs, maxBytes, duplicateWindowMs };
+}

@@ -1,0 +1,89 @@
+/** Events, checkpoints and ownership in one SQL database. */
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { checkLayout, prepareSchema, requireSchema } from '../adapters/sql/schema.js';
+import { SqlCheckpointStore } from '../adapters/sql/sql-checkpoint-store.js';
+import { SqlCoordinator } from '../adapters/sql/sql-coordinator.js';
+import type { SqlDatabase } from '../adapters/sql/sql-database.js';
+import { SqlEventLog } from '../adapters/sql/sql-event-log.js';
+import { SqlEventSink } from '../adapters/sql/sql-event-sink.js';
+import { SqliteDatabase } from '../adapters/sql/sqlite-database.js';
+import { lockSqlite } from '../adapters/sql/sqlite-lock.js';
+import { ensureStream } from '../adapters/sql/stream-subjects.js';
+import type { Options } from '../options/types.js';
+import { sqlitePath } from '../options/urls.js';
+import type { LogLine } from '../ports/log.js';
+import { type Backend, heartbeatMs } from './backend.js';
+import { layoutOf } from './layout.js';
+
+/** Options that name a database. */
+export type SqlOptions = Options & { readonly sql: { readonly url: string } };
+
+export function isSql(options: Options): options is SqlOptions {
+  return options.sql.url !== undefined;
+}
+
+/** Connects at the first use. */
+export function openDatabase(url: string): SqlDatabase {
+  return new SqliteDatabase({ path: sqlitePath(url)! });
+}
+
+export async function openSqlBackend(options: SqlOptions, line: LogLine): Promise<Backend> {
+  const { app, node, partitions, sql, stream } = options;
+  const path = sqlitePath(sql.url)!;
+  mkdirSync(dirname(path), { recursive: true });
+  const unlock = lockSqlite(path);
+  // One connection each: a reading never waits for a transaction of the sink.
+  const [reading, writing] = [openDatabase(sql.url), openDatabase(sql.url)];
+  const close = async (): Promise<void> => {
+    await Promise.all([reading.close(), writing.close()]);
+    unlock();
+  };
+  try {
+    await prepareSchema(writing);
+    await checkLayout(writing, app, layoutOf(options));
+    await ensureStream(writing, stream.name, stream.subjects);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const log = new SqlEventLog({ database: reading, heartbeatMs: heartbeatMs(options), log: line });
+  return {
+    log,
+    sink: new SqlEventSink({
+      database: writing,
+      duplicateWindowMs: stream.duplicateWindowMs,
+      stored: () => log.wake(),
+    }),
+    store: new SqlCheckpointStore({ app, database: reading }),
+    coordinator: new SqlCoordinator({ database: writing, app, node, partitions }),
+    close,
+  };
+}
+
+/** What `provision` made or found in a SQL database. */
+export interface SqlProvisioned {
+  /** Without its password. */
+  readonly database: string;
+  readonly stream: string;
+  readonly subjects: readonly string[];
+}
+
+/**
+ * Makes tables and stream where they are missing, unless `create` is false, and compares what is there. Throws
+ * `SQL_…`, `STREAM_MISSING`, `STREAM_UNSUITABLE`, `LAYOUT_MISMATCH`.
+ */
+export async function provisionSql(options: SqlOptions, create: boolean): Promise<SqlProvisioned> {
+  const { name, subjects } = options.stream;
+  const path = sqlitePath(options.sql.url)!;
+  if (create) mkdirSync(dirname(path), { recursive: true });
+  const database = openDatabase(options.sql.url);
+  try {
+    await (create ? prepareSchema(database) : requireSchema(database));
+    if (create) await checkLayout(database, options.app, layoutOf(options));
+    await ensureStream(database, name, subjects, create);
+    return { database: database.name, stream: name, subjects };
+  } finally {
+    await database.close();
+  }
+}

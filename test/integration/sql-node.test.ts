@@ -1,0 +1,122 @@
+/** A node over a SQL database and nothing else: the commands, HTTP, restarts, and who is refused. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { createPublisher } from '../../src/compose/publisher.js';
+import { until } from '../support/until.js';
+import { type CommandProcess, killCommands, run, start } from './cli-process.js';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+let dir: string;
+let sql: string;
+let files = 0;
+
+const NODE = ['--handler', 'ledger', '--http-port', '0', '--probes-port', '0', '--threads', '1'];
+const QUICK = ['--order-settle', '50ms', '--order-idle', '100ms', '--checkpoint-interval', '50ms'];
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'millrace-sql-node-'));
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+beforeEach(() => {
+  sql = `sqlite:${join(dir, `${++files}`, 'millrace.db')}`;
+});
+afterEach(killCommands);
+
+interface Running {
+  readonly command: CommandProcess;
+  readonly url: string;
+}
+
+async function node(more: readonly string[] = []): Promise<Running> {
+  const command = start(['run', '--sql', sql, ...NODE, ...QUICK, ...more]);
+  const { url } = await command.event<{ url: string }>('node.ready');
+  return { command, url };
+}
+
+async function post(url: string, event: object): Promise<string> {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(`${url}/v1/events`, { method: 'POST', headers, body: JSON.stringify(event) });
+  const { stream, sequence, partition } = (await answer.json()) as Record<string, unknown>;
+  return `${stream}:${sequence}:${partition}`;
+}
+
+const deposit = (amount: number) => ({ key: 'account-7', type: 'deposit', data: { amount } });
+
+it('takes events by HTTP, by command and from the library, and answers every question', async () => {
+  const { url, command } = await node();
+  await post(url, { ...deposit(1), id: 'a' });
+  await post(url, { ...deposit(1), id: 'a' });
+  const data = ['--type', 'deposit', '--data', '{"amount":10}'];
+  expect(await run(['publish', 'account-7', ...data, '--sql', sql])).toMatchObject({ code: 0, out: 'EVENTS:2:60\n' });
+  const publisher = await createPublisher({ sql });
+  const receipts = await publisher.publishAll(
+    Array.from({ length: 500 }, (_, n) => ({ ...deposit(2), id: `many-${n}` })),
+  );
+  await publisher.close();
+  const last = receipts.at(-1)!;
+  const after = `${last.stream}:${last.sequence}:${last.partition}`;
+
+  const state = { balance: 1_011, deposits: 502, withdrawals: 0, refused: 0 };
+  const read = await fetch(`${url}/v1/state/account-7?after=${after}`);
+  expect(await read.json()).toMatchObject({ state, applied: 502 });
+  const got = await run(['get', 'account-7', '--after', after, '--sql', sql, '--json']);
+  expect({ code: got.code, out: JSON.parse(got.out) }).toMatchObject({ code: 0, out: { state, sequence: 502 } });
+  const shown = await run(['status', '--url', url]);
+  expect({ code: shown.code, err: shown.err }).toEqual({ code: 0, err: '' });
+  expect(shown.out).toMatch(/stream\s+EVENTS, 1 to 502/);
+  expect((await run(['why', 'many-7', '--key', 'account-7', '--url', url])).out).toContain('applied');
+
+  command.child.kill('SIGTERM');
+  expect(await command.ended()).toMatchObject({ code: 0 });
+});
+
+it('keeps a malformed event as a dead letter, with and without a node', async () => {
+  const { url, command } = await node();
+  // A withdrawal without an amount is an event that the handler cannot take.
+  await post(url, { key: 'account-7', id: 'bad', type: 'withdrawal', data: {} });
+  await until(
+    async () => (await run(['dead-letters', 'ls', '--url', url])).out.includes('bad'),
+    20_000,
+    'the letter',
+  );
+  command.child.kill('SIGTERM');
+  await command.ended();
+  const listed = await run(['dead-letters', 'ls', '--sql', sql]);
+  expect(listed).toMatchObject({ code: 0, err: '' });
+  expect(listed.out).toContain('HANDLER_THREW');
+});
+
+it('goes on where it was after kill -9, and lets nobody else onto the file meanwhile', async () => {
+  const first = await node();
+  for (let n = 0; n < 20; n++) await post(first.url, { ...deposit(1), id: `before-${n}` });
+  const second = await run(['run', '--sql', sql, ...NODE]);
+  expect(second.code).toBe(1);
+  expect(second.err).toContain(`SQL_IN_USE`);
+  expect(second.err).toContain(`process ${first.command.child.pid} on `);
+  first.command.child.kill('SIGKILL');
+  await first.command.ended();
+
+  const next = await node();
+  const after = await post(next.url, { ...deposit(1), id: 'before-3' });
+  expect(after).toBe('EVENTS:21:60'); // a new process does not know the id; the actor does
+  const read = await fetch(`${next.url}/v1/state/account-7?after=${after}`);
+  expect(await read.json()).toMatchObject({ applied: 20, state: { balance: 20 } });
+});
+
+it('refuses another partition count, and a publisher where there are no tables', async () => {
+  const provisioned = await run(['provision', '--sql', sql, '--partitions', '8']);
+  expect(provisioned).toMatchObject({ code: 0, out: expect.stringContaining('EVENTS') });
+  const other = await run(['run', '--sql', sql, ...NODE]);
+  expect({ code: other.code, err: other.err }).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('LAYOUT_MISMATCH'),
+  });
+  const nowhere = await run(['publish', 'k', '--sql', `sqlite:${join(dir, 'none.db')}`]);
+  expect({ code: nowhere.code, err: nowhere.err }).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('SQL_SCHEMA'),
+  });
+});
