@@ -77,11 +77,7 @@ it('keeps a malformed event as a dead letter, with and without a node', async ()
   const { url, command } = await node();
   // A withdrawal without an amount is an event that the handler cannot take.
   await post(url, { key: 'account-7', id: 'bad', type: 'withdrawal', data: {} });
-  await until(
-    async () => (await run(['dead-letters', 'ls', '--url', url])).out.includes('bad'),
-    20_000,
-    'the letter',
-  );
+  await until(async () => (await run(['dead-letters', 'ls', '--url', url])).out.includes('bad'), 20_000, 'the letter');
   command.child.kill('SIGTERM');
   await command.ended();
   const listed = await run(['dead-letters', 'ls', '--sql', sql]);
