@@ -98,6 +98,7 @@ function firstRecord(request: ClaimRequest): { record: PartitionRecord; kind: 'f
     watermark: unset,
     maxTime: unset,
     arrival: unset,
+    due: [],
     counters: emptyCounters(),
     deadStored: 0,
     gaps: origin !== undefined && first > origin ? [origin, first - 1] : [],

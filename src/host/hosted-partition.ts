@@ -115,6 +115,8 @@ export class HostedPartition {
         position,
         anchor,
         gaps: first === undefined ? record.gaps : withRange(record.gaps, first, last!),
+        // What was stored there is gone; the same numbers may now be other events'.
+        due: first === undefined ? record.due : record.due.filter((one) => one < first || one > last!),
       },
       segments: partition.segments,
       outboxStored: partition.outbox.length,

@@ -17,7 +17,7 @@ import type { EventFormat } from '../core/event/event-format.js';
 import type { JsonObject } from '../core/event/json.js';
 import { isObject } from '../core/event/json.js';
 import type { Rejection } from '../core/event/reject.js';
-import { problemOfName, tokenOfKey } from '../core/key/key.js';
+import { nameOf, problemOfName, tokenOfKey } from '../core/key/key.js';
 import { partitionOf } from '../core/key/partition.js';
 import type { ErrorCode } from '../errors.js';
 import { codeOf, MillraceError, messageOf } from '../errors.js';
@@ -106,7 +106,7 @@ export class Ingest {
     const problems = unknownFields(value);
     const keyProblem = problemOfKey(value);
     if (keyProblem !== undefined) problems.push(keyProblem);
-    const decoded = this.#decode(value, keyProblem === undefined ? (value.key as string) : ANY_KEY);
+    const decoded = this.#decode(value, keyProblem === undefined ? nameOf(value.key)! : ANY_KEY);
     if (decoded.kind === 'rejected') {
       const { code, problems: more } = decoded.rejection;
       return rejected(code, [...problems, ...more]);
@@ -249,8 +249,9 @@ function unknownFields(value: JsonObject): string[] {
 function problemOfKey(value: JsonObject): string | undefined {
   const { key } = ownFields(value);
   if (key === undefined) return 'the key is missing';
-  if (typeof key !== 'string') return 'the key is not text';
-  const problem = problemOfName(key);
+  const name = nameOf(key);
+  if (name === undefined) return 'the key is neither text nor a whole number';
+  const problem = problemOfName(name);
   return problem === undefined ? undefined : `the key ${problem}`;
 }
 

@@ -9,6 +9,7 @@ import type { EventFormat } from '../core/event/event-format.js';
 import { headerOf } from '../core/event/header-block.js';
 import { atPointer } from '../core/event/json.js';
 import { fnv1a32Bytes } from '../core/key/hash.js';
+import { nameOf } from '../core/key/key.js';
 import { partitionOf } from '../core/key/partition.js';
 
 /** 0 to partitions − 1. */
@@ -61,7 +62,8 @@ function byNumber(index: number, partitions: number): KeyRoute {
 }
 
 function byText(key: unknown, subject: Uint8Array, partitions: number): number {
-  if (typeof key === 'string') return partitionOf(key, partitions);
+  const name = nameOf(key);
+  if (name !== undefined) return partitionOf(name, partitions);
   return fnv1a32Bytes(subject, 0, subject.length) % partitions;
 }
 

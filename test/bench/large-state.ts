@@ -84,6 +84,7 @@ async function fill(url: string, keys: number): Promise<void> {
       watermark: unset,
       maxTime: unset,
       arrival: unset,
+      due: [],
       counters: emptyCounters(),
       deadStored: 0,
       gaps: [],

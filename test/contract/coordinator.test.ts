@@ -150,11 +150,19 @@ describe('NatsKvCoordinator', () => {
 });
 
 describe('checkLayout', () => {
+  it('raises an older format that can still be read, and then refuses the older version', async () => {
+    const app = await provisioned();
+    await coordinator(app).checkLayout({ ...LAYOUT, format: 1 });
+    await rejection(coordinator(app).checkLayout({ ...LAYOUT, format: 2, partitions: 16 }), 'LAYOUT_MISMATCH');
+    await coordinator(app).checkLayout({ ...LAYOUT, format: 2 });
+    await rejection(coordinator(app).checkLayout({ ...LAYOUT, format: 1 }), 'LAYOUT_MISMATCH');
+  });
+
   it('accepts the layout that is stored, and refuses any other with both', async () => {
     const app = await provisioned();
     await Promise.all(['a', 'b', 'c'].map((node) => coordinator(app, node).checkLayout(LAYOUT)));
     await coordinator(app).checkLayout({ format: 1, hash: 'fnv1a32', partitions: 8 });
-    for (const other of [{ partitions: 16 }, { hash: 'murmur3' }, { format: 2 }]) {
+    for (const other of [{ partitions: 16 }, { hash: 'murmur3' }, { format: 0 }]) {
       const wanted = { ...LAYOUT, ...other };
       const error = await rejection(coordinator(app).checkLayout(wanted), 'LAYOUT_MISMATCH');
       expect(error.message).toContain(JSON.stringify(LAYOUT));

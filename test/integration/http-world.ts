@@ -171,6 +171,7 @@ export class HttpWorld {
       watermark: unset,
       maxTime: unset,
       arrival: unset,
+      due: [],
       counters: emptyCounters(),
       deadStored: 0,
       gaps: [],

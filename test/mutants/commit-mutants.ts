@@ -137,8 +137,8 @@ export const commitMutants: readonly Mutant[] = [
     id: 'newer-format-accepted',
     failure: 'accept a newer format',
     file: 'core/checkpoint/record.js',
-    find: 'if (value.format !== RECORD_FORMAT)',
-    replace: "if (typeof value.format !== 'number' || value.format < RECORD_FORMAT)",
+    find: 'return READABLE.includes(format);',
+    replace: "return typeof format === 'number' && format >= 1;",
     suites: ['unit/record'],
   },
   {

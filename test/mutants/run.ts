@@ -3,9 +3,9 @@
  * until one turns red. Ends with 1 if a mutant survives, with 2 if the tree is not sound to begin with.
  *
  *   --list        names them      --only ID    plants one (may be repeated)     --jobs N   copies at a time
- *   --seeds N     simulator       --json FILE  results as JSON                  --write    results to RESULTS.md
+ *   --seeds N     simulator       --json FILE  results as JSON                  --write    rows of RESULTS.md
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { catalog } from './catalog.js';
@@ -94,7 +94,7 @@ async function main(mutants: readonly Mutant[]): Promise<number> {
     }));
     writeFileSync(values.json, `${JSON.stringify(rows, undefined, 2)}\n`);
   }
-  if (values.write) writeFileSync(RESULTS, resultsTable(outcomes, seeds));
+  if (values.write) writeFileSync(RESULTS, resultsTable(catalog, outcomes, readFileSync(RESULTS, 'utf8'), seeds));
   console.log(`${outcomes.length - survivors.length} of ${outcomes.length} caught`);
   for (const { mutant } of survivors) console.error(`survived: ${mutant.id} (${mutant.failure})`);
   return survivors.length > 0 ? 1 : 0;
@@ -104,9 +104,6 @@ const unknown = (values.only ?? []).filter((id) => !catalog.some((mutant) => mut
 const chosen = values.only === undefined ? catalog : catalog.filter(({ id }) => values.only?.includes(id));
 if (unknown.length > 0 || !(seeds > 0) || !(Number(values.jobs) > 0)) {
   console.error(unknown.length > 0 ? `no such mutant: ${unknown.join(', ')}` : '--seeds and --jobs need a number');
-  process.exitCode = 2;
-} else if (values.write && values.only !== undefined) {
-  console.error('--write needs the whole catalogue');
   process.exitCode = 2;
 } else if (values.list) for (const { id, failure } of chosen) console.log(`${id.padEnd(32)} ${failure}`);
 else process.exitCode = await main(chosen);

@@ -79,6 +79,7 @@ export class World {
       watermark: Number.NEGATIVE_INFINITY,
       maxTime: Number.NEGATIVE_INFINITY,
       arrival: Number.NEGATIVE_INFINITY,
+      due: [],
       counters: emptyCounters(),
       deadStored: 0,
       gaps: [],

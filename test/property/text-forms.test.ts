@@ -1,4 +1,4 @@
-/** Text forms that must tell every value apart: ranges, key tokens (K2, K3), canonical JSON, pointers. */
+/** Text forms that must tell every value apart: ranges, key tokens (U2, U3), canonical JSON, pointers. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { atPointer, canonicalJson, isTooDeep, parsePointer } from '../../src/core/event/json.js';
@@ -55,7 +55,7 @@ const letter = fc.oneof(
 const keys = fc.array(letter, { maxLength: 12 }).map((letters) => letters.join(''));
 
 describe('key tokens', () => {
-  it('K2: tokenOfKey is injective and keyOfToken undoes it', () => {
+  it('U2: tokenOfKey is injective and keyOfToken undoes it', () => {
     fc.assert(
       fc.property(keys, keys, (a, b) => {
         expect(keyOfToken(tokenOfKey(a))).toBe(a);
@@ -68,7 +68,7 @@ describe('key tokens', () => {
     );
   });
 
-  it('K3: keyOfToken accepts exactly the image of tokenOfKey', () => {
+  it('U3: keyOfToken accepts exactly the image of tokenOfKey', () => {
     fc.assert(
       fc.property(keys, (text) => {
         const key = keyOfToken(text);
@@ -78,7 +78,7 @@ describe('key tokens', () => {
     );
   });
 
-  it('K1: what is allowed is well formed, in bounds, without control characters', () => {
+  it('U1: what is allowed is well formed, in bounds, without control characters', () => {
     fc.assert(
       fc.property(fc.oneof(keys, fc.string({ unit: 'grapheme', maxLength: 100 })), (text) => {
         const bytes = Buffer.from(text, 'utf8');

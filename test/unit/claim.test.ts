@@ -62,7 +62,7 @@ describe('a partition with a record', () => {
 
   it.each([
     ['CORRUPT_CHECKPOINT', '{'],
-    ['CHECKPOINT_FORMAT', '{"format":2}'],
+    ['CHECKPOINT_FORMAT', '{"format":3}'],
   ] as const)('L2: is %s where it cannot be read, and stays as it is', async (code, text) => {
     const { owner } = await claim();
     await store.commit({ ...commitOf(owner, 1), record: text });

@@ -54,7 +54,20 @@ describe('a JSON body', () => {
       expect(rejectionOf(decode(rawEvent({ body }))).problems).toEqual(['the id is neither text nor a whole number']);
   });
 
-  it('K1: ids are kept byte for byte, never trimmed, folded or normalised', () => {
+  it('a key may be a whole number, in the body as in the subject', () => {
+    const elsewhere = (body: string) => decode({ ...rawEvent({ body }), token: undefined });
+    expect(eventOf(elsewhere('{"id":"e1","key":42}')).key).toBe('42');
+    expect(eventOf(decode(rawEvent({ body: '{"id":"e1","key":42}', key: '42' }))).key).toBe('42');
+    expect(rejectionOf(decode(rawEvent({ body: '{"id":"e1","key":43}', key: '42' }))).problems).toEqual([
+      'the key in the body is not the key of the subject',
+    ]);
+    for (const key of ['1.5', '12345678901234567890', 'true', 'null', '["a"]'])
+      expect(rejectionOf(elsewhere(`{"id":"e1","key":${key}}`)).problems).toEqual([
+        'the key is neither text nor a whole number',
+      ]);
+  });
+
+  it('U1: ids are kept byte for byte, never trimmed, folded or normalised', () => {
     for (const id of ['a  b', 'e\u0301', 'é', 'ÉA', '\u212a', '%41'])
       expect(eventOf(decode(rawEvent({ json: { id } }))).id).toBe(id);
     expect(rejectionOf(decode(rawEvent({ json: { id: ' a' } }))).problems).toEqual([

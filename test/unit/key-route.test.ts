@@ -41,6 +41,15 @@ describe('keyRoute', () => {
     }
   });
 
+  it('I7: a key that is a whole number goes where its text goes; one that no double carries has no key', () => {
+    const route = routeBy('json:/account');
+    const at = (body: string): number => route(bytes('events'), undefined, bytes(body));
+    for (const number of [0, 42, -7, 2 ** 53 - 1])
+      expect(at(`{"account":${number}}`)).toBe(partitionOf(String(number), partitions));
+    expect(at('{"account":1.5}')).toBe(at('{}'));
+    expect(at('{"account":12345678901234567890}')).toBe(at('{}'));
+  });
+
   it('is total: an event whose key cannot be found has a partition too', () => {
     const isOne = (partition: number): boolean => partition >= 0 && partition < partitions;
     expect(isOne(routeBy('subject:3')(bytes('events.a'), undefined, none))).toBe(true);

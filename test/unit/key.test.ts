@@ -1,4 +1,4 @@
-/** Keys and ids: what is allowed, and the subject token of a key (invariants K1 to K3 of src/core/key/key.ts). */
+/** Keys and ids: what is allowed, and the subject token of a key (invariants U1 to U3 of src/core/key/key.ts). */
 import { describe, expect, it } from 'vitest';
 import { KEY_BYTES_MAX, keyOfToken, problemOfName, tokenOfKey } from '../../src/core/key/key.js';
 import { partitionOf } from '../../src/core/key/partition.js';
@@ -56,7 +56,7 @@ describe('problemOfName', () => {
     );
   });
 
-  it('K1: names that differ only by case or normal form are two names', () => {
+  it('U1: names that differ only by case or normal form are two names', () => {
     const names = ['é', 'e\u0301', 'É', 'K', '\u212a'];
     expect(new Set(names.map(tokenOfKey)).size).toBe(names.length);
   });
@@ -64,7 +64,7 @@ describe('problemOfName', () => {
 
 describe('tokenOfKey', () => {
   it.each(['account-1', 'é', '日本', '😀', '{a}', 'a:b', 'a/b', 'a_b', '__proto__'])(
-    'K2: an ordinary key is its own token: %s',
+    'U2: an ordinary key is its own token: %s',
     (key) => {
       expect(tokenOfKey(key)).toBe(key);
       expect(keyOfToken(key)).toBe(key);
@@ -80,12 +80,12 @@ describe('tokenOfKey', () => {
     ['%2E', '%252E'],
     ['..', '%2E%2E'],
     ['é.😀', 'é%2E😀'],
-  ])('K2: encodes the reserved bytes of %j as %s', (key, token) => {
+  ])('U2: encodes the reserved bytes of %j as %s', (key, token) => {
     expect(tokenOfKey(key)).toBe(token);
     expect(keyOfToken(token)).toBe(key);
   });
 
-  it('K2: no token acts in a subject: it holds no dot, wildcard, blank or control', () => {
+  it('U2: no token acts in a subject: it holds no dot, wildcard, blank or control', () => {
     for (let unit = 0; unit < 0x100; unit++)
       expect(tokenOfKey(`a${String.fromCharCode(unit)}b`)).not.toMatch(/[\u0000-\u0020.*>\u007f]/);
   });
@@ -106,11 +106,11 @@ describe('keyOfToken', () => {
     ['%C3%A9', 'an escape of UTF-8 bytes'],
     ['%GG', 'no hexadecimal'],
     ['%%25', 'a bare percent'],
-  ])('K3: refuses %j, %s', (token) => {
+  ])('U3: refuses %j, %s', (token) => {
     expect(keyOfToken(token)).toBeUndefined();
   });
 
-  it('K3: accepts an escape of a byte exactly if tokenOfKey makes it', () => {
+  it('U3: accepts an escape of a byte exactly if tokenOfKey makes it', () => {
     for (let byte = 0; byte < 256; byte++) {
       const encoded = `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
       const letter = String.fromCharCode(byte);

@@ -15,6 +15,7 @@ const record: PartitionRecord = {
   watermark: 1_700_000_000_000,
   maxTime: 1_700_000_002_000,
   arrival: 1_700_000_002_003,
+  due: [106, 101],
   counters: { applied: 5, duplicates: 1, conflicts: 0, late: 2, clamped: 3, skipped: 6, dead: { HANDLER_THREW: 4 } },
   deadStored: 4,
   gaps: [20, 30],
@@ -26,50 +27,53 @@ const fieldsOf = (value: PartitionRecord): Fields => JSON.parse(encodeRecord(val
 const read = (fields: unknown) => decodeRecord(JSON.stringify(fields));
 
 const finiteTime = fc.oneof(fc.constant(Number.NEGATIVE_INFINITY), fc.nat(2 ** 41));
-const records = fc.record({
-  format: fc.constant(RECORD_FORMAT),
-  layout: fc.record({
-    app: fc.string({ minLength: 1 }),
-    partitions: fc.integer({ min: 1, max: 4096 }),
-    hash: fc.string(),
-  }),
-  partition: fc.nat(4095),
-  stream: fc.string({ unit: 'grapheme' }),
-  position: fc
-    .tuple(fc.maxSafeNat(), fc.array(fc.tuple(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 1, max: 1000 }))))
-    .map(([wide, steps]) => {
-      const floor = Math.floor(wide / 2);
-      let at = floor;
-      const above = steps.flatMap(([skip, length]) => {
-        const first = at + skip + 1;
-        at = first + length - 1;
-        return [first, at];
-      });
-      return { floor, above };
+const records = fc
+  .record({
+    format: fc.constant(RECORD_FORMAT),
+    layout: fc.record({
+      app: fc.string({ minLength: 1 }),
+      partitions: fc.integer({ min: 1, max: 4096 }),
+      hash: fc.string(),
     }),
-  anchor: fc.record({
-    sequence: fc.maxSafeNat(),
-    time: fc.oneof(fc.constant(''), fc.bigInt(0n, 2n ** 63n).map(String)),
-  }),
-  watermark: finiteTime,
-  maxTime: finiteTime,
-  arrival: finiteTime,
-  counters: fc.record({
-    applied: fc.nat(),
-    duplicates: fc.nat(),
-    conflicts: fc.nat(),
-    late: fc.nat(),
-    clamped: fc.nat(),
-    skipped: fc.nat(),
-    dead: fc.dictionary(fc.constantFrom('EVENT_INVALID', 'HANDLER_THREW'), fc.nat(), { noNullPrototype: true }),
-  }),
-  deadStored: fc.nat(),
-  gaps: fc.array(fc.integer({ min: 1, max: 100 })).map((steps) => {
-    let at = 0;
-    return steps.slice(steps.length % 2).map((step) => (at += step));
-  }),
-  savedAt: fc.nat(),
-});
+    partition: fc.nat(4095),
+    stream: fc.string({ unit: 'grapheme' }),
+    position: fc
+      .tuple(fc.maxSafeNat(), fc.array(fc.tuple(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 1, max: 1000 }))))
+      .map(([wide, steps]) => {
+        const floor = Math.floor(wide / 2);
+        let at = floor;
+        const above = steps.flatMap(([skip, length]) => {
+          const first = at + skip + 1;
+          at = first + length - 1;
+          return [first, at];
+        });
+        return { floor, above };
+      }),
+    anchor: fc.record({
+      sequence: fc.maxSafeNat(),
+      time: fc.oneof(fc.constant(''), fc.bigInt(0n, 2n ** 63n).map(String)),
+    }),
+    watermark: finiteTime,
+    maxTime: finiteTime,
+    arrival: finiteTime,
+    counters: fc.record({
+      applied: fc.nat(),
+      duplicates: fc.nat(),
+      conflicts: fc.nat(),
+      late: fc.nat(),
+      clamped: fc.nat(),
+      skipped: fc.nat(),
+      dead: fc.dictionary(fc.constantFrom('EVENT_INVALID', 'HANDLER_THREW'), fc.nat(), { noNullPrototype: true }),
+    }),
+    deadStored: fc.nat(),
+    gaps: fc.array(fc.integer({ min: 1, max: 100 })).map((steps) => {
+      let at = 0;
+      return steps.slice(steps.length % 2).map((step) => (at += step));
+    }),
+    savedAt: fc.nat(),
+    due: fc.uniqueArray(fc.integer({ min: 1, max: 1000 })),
+  })
+  .map((any) => ({ ...any, due: any.due.map((place) => any.position.floor + place) }));
 
 describe('encodeRecord and decodeRecord', () => {
   it('round trip, for any record', () => {
@@ -89,6 +93,7 @@ describe('encodeRecord and decodeRecord', () => {
       watermark: Number.NEGATIVE_INFINITY,
       maxTime: Number.NEGATIVE_INFINITY,
       arrival: Number.NEGATIVE_INFINITY,
+      due: [],
       counters: emptyCounters(),
       gaps: [],
     };
@@ -97,11 +102,12 @@ describe('encodeRecord and decodeRecord', () => {
 
   it('the stored form is readable, and numbers that can pass 2^53 are text', () => {
     expect(fieldsOf(record)).toMatchObject({
-      format: 1,
+      format: 2,
       app: 'main',
       floor: '100',
       above: '3+2,10+1',
       anchor: { sequence: '112', time: '1700000000000000001' },
+      due: [6, 1],
     });
   });
 
@@ -132,6 +138,7 @@ describe('a damaged record', () => {
     watermark: ['1', {}, true],
     maxTime: ['1', []],
     arrival: ['1', false],
+    due: [null, {}, '1', [0], [-1], [1.5], ['1'], [2, 2], [1e300]],
     counters: [
       null,
       5,

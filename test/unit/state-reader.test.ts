@@ -36,6 +36,7 @@ const recordAt = (position: Position): string =>
     watermark: Number.NEGATIVE_INFINITY,
     maxTime: Number.NEGATIVE_INFINITY,
     arrival: Number.NEGATIVE_INFINITY,
+    due: [],
     counters: emptyCounters(),
     deadStored: 0,
     gaps: [],

@@ -11,6 +11,7 @@
  * K3. An entry that cannot be read is `CORRUPT_CHECKPOINT`, never an absent one: it is the proof of contract O2.
  */
 import type { NatsConnection } from '@nats-io/nats-core';
+import { isReadableFormat } from '../../core/checkpoint/record.js';
 import { MillraceError } from '../../errors.js';
 import type { ClaimTicket, Coordinator, Holder } from '../../ports/coordinator.js';
 import { bucketName } from './kv-bucket.js';
@@ -94,13 +95,19 @@ export class NatsKvCoordinator implements Coordinator {
   }
 
   /**
-   * Stores the layout if none is, and else compares.
+   * Stores the layout if none is, and else compares. A format that this version still reads is raised to its own: from
+   * then on its records may hold what an older version would not understand, and that one must not start any more.
    * @throws MillraceError `LAYOUT_MISMATCH` with both.
    */
   async checkLayout(layout: StoredLayout): Promise<void> {
     const { partitions, hash, format } = layout;
     const wanted = JSON.stringify({ partitions, hash, format });
-    const stored = await this.#entries.change('layout', (text) => text ?? wanted);
+    const stored = await this.#entries.change('layout', (text) => {
+      const old = text === undefined ? undefined : parseObject(text);
+      const isOlder = isCount(old?.format) && old.format < format && isReadableFormat(old.format);
+      const isSame = old?.partitions === partitions && old.hash === hash;
+      return text === undefined || (isOlder && isSame) ? wanted : text;
+    });
     if (stored === wanted) return;
     throw new MillraceError(
       'LAYOUT_MISMATCH',

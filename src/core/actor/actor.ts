@@ -22,8 +22,10 @@ import type { Event, RawEvent } from '../event/event.js';
 import type { EventSource, Offered } from '../event/offered.js';
 import { DecodedEvent } from '../event/offered.js';
 import type { Rejection } from '../event/reject.js';
+import { DueAgain } from '../order/due-again.js';
 import { TimeBuffer } from '../order/time-buffer.js';
 import { Watermark } from '../order/watermark.js';
+import { isDecided } from '../position/position-window.js';
 import { withRange } from '../position/ranges.js';
 import { Arrival } from './arrival.js';
 import type { DecisionNote } from './decision-log.js';
@@ -91,10 +93,12 @@ export class Actor {
   readonly #decisions: Decisions;
   readonly #watermark: Watermark;
   readonly #buffer = new TimeBuffer<Arrival>();
+  readonly #again: DueAgain<Arrival>;
   readonly #state: KeyedState<Arrival>;
   readonly #parking = new Parking(PARKED_IN_MEMORY_MS);
   readonly #outbox = new Outbox();
   readonly #keys: KeyOrder;
+  readonly #toKey = (arrival: Arrival): void => this.#keys.due(arrival);
   #number: number;
   #anchor: Anchor;
   #gaps: readonly number[];
@@ -114,6 +118,7 @@ export class Actor {
     this.#savedHigh = record.position.floor;
     this.#decisions = new Decisions(options, record, start.segments, this.#halting);
     this.#watermark = new Watermark(options.settleMs, options.idleMs, record);
+    this.#again = new DueAgain(record.due.filter((sequence) => !isDecided(record.position, sequence)));
     const firstNumber = options.order === 'sequence' ? options.firstNumber : undefined;
     this.#state = new KeyedState(start.empty, options.residentKeysMax, options.residentBytesMax, firstNumber);
     this.#outbox.restore(start.outboxStored);
@@ -148,7 +153,7 @@ export class Actor {
 
   /** Events that were taken in and are not decided yet. */
   get buffered(): number {
-    return this.#buffer.size + this.#keys.loading + this.#parking.size;
+    return this.#buffer.size + this.#again.size + this.#keys.loading + this.#parking.size;
   }
 
   get parked(): number {
@@ -237,6 +242,7 @@ export class Actor {
       window.decide(window.append(streamSequence));
       return -1;
     }
+    this.#again.passed(streamSequence - 1, this.#toKey);
     this.passed(streamTime);
     return window.append(streamSequence);
   }
@@ -245,7 +251,9 @@ export class Actor {
   routed(anchor: Anchor): void {
     // Also after a halt: events of this batch may have been decided before it, and the anchor is never behind those.
     if (anchor.sequence > this.#anchor.sequence) this.#anchor = anchor;
-    if (!this.#halting.isHalted) this.#decisions.window.advance(anchor.sequence);
+    if (this.#halting.isHalted) return;
+    this.#decisions.window.advance(anchor.sequence);
+    this.#again.passed(anchor.sequence, this.#toKey);
   }
 
   /** An operator accepted that sequences `first` to `last` are gone; the record says so from the next commit on. */
@@ -254,6 +262,7 @@ export class Actor {
     if (last <= window.high) return;
     this.#gaps = withRange(this.#gaps, Math.max(first, window.high + 1), last);
     window.advance(last);
+    this.#again.passed(last, this.#toKey);
     this.#decisions.touch();
   }
 
@@ -396,9 +405,10 @@ export class Actor {
       stream: this.#start.stream,
       position: this.#decisions.window.snapshot(),
       anchor: this.#anchor,
-      watermark: this.#storedWatermark(),
+      watermark: this.#watermark.value,
       maxTime: this.#watermark.maxTime,
       arrival: this.#watermark.lastArrival,
+      due: this.#dueUndecided(),
       counters: this.#decisions.counters,
       deadStored: this.#decisions.lettersStored,
       gaps: this.#gaps,
@@ -407,15 +417,16 @@ export class Actor {
   }
 
   /**
-   * Due events that still wait for their state, or that a halt left undecided, are read again by the next
-   * incarnation, in stream order. The stored watermark stays behind them, so that they are held and ordered again.
+   * Due events that wait for their state, or that a halt left undecided, in the order in which they came due: the
+   * watermark has passed them, so a recovery could not tell it from the stream. Other orders follow the stream.
    */
-  #storedWatermark(): number {
-    let value = Math.min(this.#watermark.value, this.#halting.oldestLeft - 1);
-    if (this.#keys.loading === 0 || this.#options.order !== 'time') return value;
-    for (const entry of this.#state.entries())
-      for (const arrival of entry.waiting ?? []) if (arrival.time <= value) value = arrival.time - 1;
-    return value;
+  #dueUndecided(): readonly number[] {
+    if (this.#options.order !== 'time') return [];
+    const due = [...this.#halting.left];
+    if (this.#keys.loading > 0)
+      for (const entry of this.#state.entries())
+        for (const arrival of entry.waiting ?? []) due.push(arrival.streamSequence);
+    return due.concat(this.#again.left);
   }
 
   #setAheadAside(offered: Offered, slot: number): void {
@@ -432,7 +443,7 @@ export class Actor {
       const source = { raw, event: placeholder(raw, key) };
       const arrival = this.#whole(source, slot, this.#state.entry(key), rejection);
       arrival.entry.holds++;
-      this.#keys.due(arrival);
+      this.#again.take(arrival, this.#toKey);
     }
   }
 
@@ -466,7 +477,7 @@ export class Actor {
     // What is held is newer than the watermark was before this event moved it: behind that, nothing is overtaken.
     const isBehind = time <= this.#watermark.value;
     this.#watermark.observe(time, offered.streamTime);
-    if (order !== 'time' || isBehind) this.#keys.due(arrival);
+    if (order !== 'time' || isBehind) this.#again.take(arrival, this.#toKey);
     else this.#buffer.push(arrival);
     if (order !== 'time') return;
     this.#release();

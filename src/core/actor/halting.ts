@@ -1,6 +1,7 @@
 /**
  * Whether a partition has stopped by itself, and why. What is due when it stops stays undecided, so nothing is lost.
  */
+import type { Arrival } from './arrival.js';
 
 /** Why an actor stopped by itself. */
 export interface ActorHalt {
@@ -10,7 +11,7 @@ export interface ActorHalt {
 
 export class Halting {
   #halt: ActorHalt | undefined;
-  #oldest = Number.POSITIVE_INFINITY;
+  readonly #left: number[] = [];
 
   get halt(): ActorHalt | undefined {
     return this.#halt;
@@ -20,9 +21,9 @@ export class Halting {
     return this.#halt !== undefined;
   }
 
-  /** Oldest time among the due events that were left undecided, epoch ms. */
-  get oldestLeft(): number {
-    return this.#oldest;
+  /** Stream sequences of the due events that were left undecided, in the order in which they came due. */
+  get left(): readonly number[] {
+    return this.#left;
   }
 
   /** The first reason counts. */
@@ -30,8 +31,8 @@ export class Halting {
     this.#halt ??= { code, problem };
   }
 
-  /** A due event of this time stays undecided. */
-  leave(time: number): void {
-    if (time < this.#oldest) this.#oldest = time;
+  /** A due event stays undecided. One that is stored as a parked event is still there. */
+  leave({ slot, streamSequence }: Pick<Arrival, 'slot' | 'streamSequence'>): void {
+    if (slot >= 0) this.#left.push(streamSequence);
   }
 }

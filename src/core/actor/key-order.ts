@@ -95,7 +95,10 @@ export class KeyOrder {
     if (waiting === undefined) return;
     entry.waiting = undefined;
     this.#loading -= waiting.length;
-    for (const arrival of waiting) this.#apply(arrival);
+    for (const arrival of waiting) {
+      this.#expire(entry, arrival.raw.streamTime);
+      this.#apply(arrival);
+    }
   }
 
   /** The stream has reached this time, epoch ms: numbers that are missing too long are given up. */
@@ -105,6 +108,13 @@ export class KeyOrder {
     if (!parking.hasGaps) return;
     const since = streamTime - this.#options.gapMs;
     for (let entry = parking.expired(since); entry !== undefined; entry = parking.expired(since)) this.#giveUp(entry);
+  }
+
+  /** Gives up what was missing too long when the stream reached this time: as it was decided with the state at hand. */
+  #expire(entry: Entry, streamTime: number): void {
+    const since = streamTime - this.#options.gapMs;
+    while (entry.gapSince !== undefined && entry.gapSince <= since && !this.#parts.halting.isHalted)
+      this.#giveUp(entry);
   }
 
   /** Puts the restored parked events of a key into the order in which they will be applied. */
@@ -155,7 +165,7 @@ export class KeyOrder {
   /** A due event whose key's state is here: decided now, or parked behind what is parked. */
   #apply(arrival: Arrival): void {
     const { parking, halting } = this.#parts;
-    if (halting.isHalted) halting.leave(arrival.time);
+    if (halting.isHalted) halting.leave(arrival);
     else if (this.#options.order === 'sequence') this.#applyInSequence(arrival, arrival.event.sequence!);
     else if (arrival.entry.quarantine === undefined) this.#judge(arrival);
     else if (this.#hasRoom(arrival)) parking.append(arrival);
@@ -281,7 +291,7 @@ export class KeyOrder {
     const { entry, raw, event } = arrival;
     const { state, decisions, halting } = this.#parts;
     if (!decisions.hasLetterRoom()) {
-      halting.leave(arrival.time);
+      halting.leave(arrival);
       return false;
     }
     this.#leave(arrival);
@@ -352,7 +362,7 @@ export class KeyOrder {
     const { parking, halting } = this.#parts;
     if (parking.size < this.#options.parkedMax) return true;
     halting.stop('PARKED_FULL', `${parking.size} events are parked`);
-    halting.leave(arrival.time);
+    halting.leave(arrival);
     return false;
   }
 }

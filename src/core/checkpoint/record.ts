@@ -9,7 +9,14 @@ import type { RejectCode } from '../event/reject.js';
 import type { Position } from '../position/position-window.js';
 import { decodeRanges, encodeRanges } from '../position/ranges.js';
 
-export const RECORD_FORMAT = 1;
+export const RECORD_FORMAT = 2;
+/** Formats that are read. The first had no `due`: its watermark stayed behind the events that are named there now. */
+const READABLE: readonly unknown[] = [1, RECORD_FORMAT];
+
+/** Whether records of this format can be read; they are written again in the newest one. */
+export function isReadableFormat(format: unknown): boolean {
+  return READABLE.includes(format);
+}
 
 /** A message of the log that is known to have been there: after tail loss its place holds another one. */
 export interface Anchor {
@@ -58,6 +65,8 @@ export interface PartitionRecord {
   readonly maxTime: number;
   /** Stream time of the partition's newest event, epoch ms, −Infinity before the first event. */
   readonly arrival: number;
+  /** Stream sequences that are due and undecided, in the order in which they came due (core/order/due-again.ts). */
+  readonly due: readonly number[];
   readonly counters: Readonly<Counters>;
   /** Dead letters that are stored now. */
   readonly deadStored: number;
@@ -81,6 +90,7 @@ export function encodeRecord(record: PartitionRecord): string {
     watermark: finite(record.watermark),
     maxTime: finite(record.maxTime),
     arrival: finite(record.arrival),
+    due: record.due.map((sequence) => sequence - record.position.floor),
     counters: record.counters,
     deadStored: record.deadStored,
     gaps: record.gaps,
@@ -102,7 +112,7 @@ export function decodeRecord(text: string): DecodedRecord {
     return { kind: 'corrupt', problem: 'the record is not JSON' };
   }
   if (typeof value !== 'object' || value === null) return { kind: 'corrupt', problem: 'the record is not an object' };
-  if (value.format !== RECORD_FORMAT) return { kind: 'format', format: value.format };
+  if (!isReadableFormat(value.format)) return { kind: 'format', format: value.format };
   const bad = (field: string): DecodedRecord => ({ kind: 'corrupt', problem: `the record's ${field} cannot be read` });
 
   const floor = wholeNumber(value.floor);
@@ -115,6 +125,8 @@ export function decodeRecord(text: string): DecodedRecord {
   if (typeof app !== 'string' || typeof hash !== 'string' || typeof stream !== 'string') return bad('layout');
   if (!isCount(partitions) || !isCount(partition)) return bad('layout');
   if (!isTime(watermark) || !isTime(maxTime) || !isTime(arrival)) return bad('watermark');
+  const due = value.format === 1 ? [] : dueOf(value.due, floor);
+  if (due === undefined) return bad('due');
   if (!isCount(deadStored) || !isCount(savedAt)) return bad('counters');
   if (!isRanges(gaps)) return bad('gaps');
   const counters = countersOf(value.counters);
@@ -132,6 +144,7 @@ export function decodeRecord(text: string): DecodedRecord {
       watermark: watermark ?? unset,
       maxTime: maxTime ?? unset,
       arrival: arrival ?? unset,
+      due,
       counters,
       deadStored,
       gaps,
@@ -148,6 +161,13 @@ function wholeNumber(value: unknown): number | undefined {
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Places above the floor, each once, as stream sequences. */
+function dueOf(value: unknown, floor: number): number[] | undefined {
+  if (!Array.isArray(value) || new Set(value).size !== value.length) return undefined;
+  const due = value.map((place: unknown) => (isCount(place) && place > 0 ? floor + place : Number.NaN));
+  return due.every(Number.isSafeInteger) ? due : undefined;
 }
 
 /** Ascending, disjoint `[first, last, …]`. */

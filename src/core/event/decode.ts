@@ -5,7 +5,7 @@
  * binary (`ce-` headers). Source: CloudEvents 1.0.2 specification and its NATS protocol binding.
  */
 import { murmur128, murmurWords } from '../key/hash.js';
-import { isPlainKey, isPlainName, keyOfToken, problemOfName } from '../key/key.js';
+import { isPlainKey, isPlainName, keyOfToken, nameOf, problemOfName } from '../key/key.js';
 import type { Event, RawEvent } from './event.js';
 import { TIME_MAX } from './event.js';
 import type { EventFormat, EventPart, Place } from './event-format.js';
@@ -55,12 +55,16 @@ function decodeParts(raw: RawEvent, body: unknown, format: EventFormat, idRequir
   const token = keyOfSubject(raw);
   const parts = partsOf(raw, body, format);
 
-  const key = raw.token === undefined ? parts.key : token.key;
+  const said = nameOf(parts.key);
+  const key = raw.token === undefined ? said : token.key;
   if (token.problem !== undefined) return rejected('EVENT_KEY_INVALID', [token.problem], undefined);
-  if (typeof key !== 'string') return rejected('EVENT_KEY_INVALID', ['the key is missing'], undefined);
+  if (key === undefined) {
+    const problem = parts.key === undefined ? 'the key is missing' : 'the key is neither text nor a whole number';
+    return rejected('EVENT_KEY_INVALID', [problem], undefined);
+  }
   const keyProblem = problemOfName(key);
   if (keyProblem !== undefined) return rejected('EVENT_KEY_INVALID', [`the key ${keyProblem}`], undefined);
-  if (raw.token !== undefined && parts.key !== undefined && parts.key !== key)
+  if (raw.token !== undefined && parts.key !== undefined && said !== key)
     problems.push('the key in the body is not the key of the subject');
 
   const id = readId(parts.id, problems, idRequired ? undefined : `#${raw.streamSequence}`);
@@ -159,13 +163,14 @@ function contentId(values: readonly unknown[]): string | undefined {
 function readId(value: unknown, problems: string[], fallback: string | undefined): string {
   if (value === undefined && fallback !== undefined) return fallback;
   if (value === undefined) problems.push('there is no id: not in the body, nor in Nats-Msg-Id or ce-id');
-  else if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
-  else if (typeof value !== 'string') problems.push('the id is neither text nor a whole number');
-  else {
-    const problem = problemOfName(value);
-    if (problem === undefined) return value;
-    problems.push(`the id ${problem}`);
+  const id = nameOf(value);
+  if (id === undefined) {
+    if (value !== undefined) problems.push('the id is neither text nor a whole number');
+    return '';
   }
+  const problem = problemOfName(id);
+  if (problem === undefined) return id;
+  problems.push(`the id ${problem}`);
   return '';
 }
 

@@ -2,13 +2,18 @@
  * Keys and ids: what is allowed, and how a key becomes a NATS subject token.
  *
  * Invariants
- * K1. Keys and ids are compared byte for byte: nothing trims, folds case or normalises them.
- * K2. `tokenOfKey` is injective, and an ordinary key is its own token, so any client's subject hashes as ours does.
- * K3. `keyOfToken` accepts exactly the image of `tokenOfKey`; any other token is refused, not repaired.
+ * U1. Keys and ids are compared byte for byte: nothing trims, folds case or normalises them.
+ * U2. `tokenOfKey` is injective, and an ordinary key is its own token, so any client's subject hashes as ours does.
+ * U3. `keyOfToken` accepts exactly the image of `tokenOfKey`; any other token is refused, not repaired.
  */
 
 /** Longest key or id, in UTF-8 bytes. */
 export const KEY_BYTES_MAX = 256;
+
+/** The text of a key or id as JSON may give it: text, or a whole number that a double carries exactly; else undefined. */
+export function nameOf(value: unknown): string | undefined {
+  return Number.isSafeInteger(value) ? String(value) : typeof value === 'string' ? value : undefined;
+}
 
 /** What is wrong with `text` as a key or id, as a phrase, or undefined if nothing is. */
 export function problemOfName(text: string): string | undefined {
