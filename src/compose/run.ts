@@ -161,8 +161,14 @@ export interface EmbeddedNode {
   readonly probesUrl: string | undefined;
   /** Settles with the reason if the node cannot go on; `stop` is still to be called. */
   readonly failed: Promise<MillraceError>;
-  /** Durable state of a key; with `after`, waits at most `waitMs` (5 s by default) until that event is reflected. */
-  get(key: string, options?: { readonly after?: Receipt; readonly waitMs?: number }): Promise<KeyState>;
+  /**
+   * Durable state of a key; with `after`, waits at most `waitMs` (5 s by default) until that event is reflected. Throws
+   * NOT_REFLECTED then, and when `signal` aborts.
+   */
+  get(
+    key: string,
+    options?: { readonly after?: Receipt; readonly waitMs?: number; readonly signal?: AbortSignal },
+  ): Promise<KeyState>;
   /** Undefined while the node is not started. */
   status(): NodeStatus | undefined;
 }
@@ -202,9 +208,9 @@ export async function createNode(input: OptionsInput = {}, context: { log?: LogL
       await started?.stop();
       running = undefined;
     },
-    async get(key, { after, waitMs } = {}) {
+    async get(key, { after, waitMs, signal } = {}) {
       if (running === undefined) throw new MillraceError('NODE_UNREACHABLE', 'the node is not started');
-      return running.reader.get(key, after, waitMs);
+      return running.reader.get(key, after, waitMs, signal);
     },
     status: () => running?.node.status(),
   };

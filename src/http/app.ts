@@ -76,7 +76,9 @@ export function createHttpApp(deps: HttpDependencies): Hono<HttpEnv> {
     send(c, await postEvents(c.req.raw, c.env?.incoming?.headersDistinct ?? {}, { ingest, payloadBytes, line })),
   );
   app.get('/v1/events/:id', async (c) => send(c, await getEvent(c.req.url, targetOf(c), questions)));
-  app.get('/v1/state/:key', async (c) => send(c, await getState(c.req.url, targetOf(c), reader)));
+  app.get('/v1/state/:key', async (c) =>
+    send(c, await getState(c.req.url, targetOf(c), reader, () => c.req.raw.signal)),
+  );
   app.get('/v1/status', (c) => {
     new Query(c.req.url, []).check();
     return send(c, { status: 200, body: statusView(status()) });

@@ -11,14 +11,20 @@ const WAIT_MS = 5_000;
 const WAIT_MAX = '60s';
 
 /** `url` is parsed already; `target` is what the client sent, byte for byte. */
-export async function getState(url: string, target: string, reader: StateReader): Promise<Answer> {
+export async function getState(
+  url: string,
+  target: string,
+  reader: StateReader,
+  signal: () => AbortSignal,
+): Promise<Answer> {
   const key = nameInPath(target, '/v1/state/', 'key');
   const query = new Query(url, ['after', 'wait']);
   const after = query.read('after', parseReceipt);
   const waitMs = query.durationMs('wait', WAIT_MAX, 'connections should not hang for longer') ?? WAIT_MS;
   query.requires('wait', 'after');
   query.check();
-  const found = await reader.get(key, after, waitMs);
+  // Whoever has left waits for nothing; the signal costs a request object of its own.
+  const found = await reader.get(key, after, waitMs, after === undefined ? undefined : signal());
   // The handler's state may be null; that an event was applied is what counts.
   if (found.applied > 0) return { status: 200, body: found };
   const { partition, position, checkpointAgeMs } = found;

@@ -6,7 +6,7 @@ import { readEnvelope } from '../core/actor/keyed-state.js';
 import type { PartitionRecord } from '../core/checkpoint/record.js';
 import { decodeRecord } from '../core/checkpoint/record.js';
 import { problemOfName } from '../core/key/key.js';
-import { partitionOf } from '../core/key/partition.js';
+import { PARTITION_HASH, partitionOf } from '../core/key/partition.js';
 import { isDecided } from '../core/position/position-window.js';
 import { MillraceError } from '../errors.js';
 import type { CheckpointStore, StateReading } from '../ports/checkpoint-store.js';
@@ -53,14 +53,16 @@ export class StateReader {
   /**
    * State of `key`. With `after`, waits until that event is reflected, at most `waitMs`.
    * Throws REQUEST_INVALID (bad key or receipt), NOT_FOUND (the partition has no checkpoint yet), NOT_REFLECTED
-   * (deadline passed) and the store's errors.
+   * (deadline passed, or `signal` aborted), LAYOUT_MISMATCH (stored under another partitioning, where the key may lie
+   * elsewhere) and the store's errors.
    */
-  async get(key: string, after?: Receipt, waitMs = 5_000): Promise<KeyState> {
+  async get(key: string, after?: Receipt, waitMs = 5_000, signal?: AbortSignal): Promise<KeyState> {
     const partition = this.#partitionOf(key, after);
     const deadline = this.#clock.elapsed() + waitMs;
     for (let pollMs = POLL_MS_MIN; ; pollMs = Math.min(pollMs * 2, POLL_MS_MAX)) {
+      if (signal?.aborted === true) throw new MillraceError('NOT_REFLECTED', 'the wait was given up by its caller');
       const reading = await this.#store.readState(partition, key);
-      const record = reading === undefined ? undefined : recordOf(reading, partition);
+      const record = reading === undefined ? undefined : this.#recordOf(reading, partition);
       if (reading !== undefined && record !== undefined && reflects(record, after))
         return this.#keyState(key, reading, record);
       if (after === undefined)
@@ -70,8 +72,37 @@ export class StateReader {
         );
       if (this.#clock.elapsed() + pollMs > deadline)
         throw new MillraceError('NOT_REFLECTED', `event ${after.sequence} is not durable after ${waitMs} ms`);
-      await pause(this.#clock, pollMs);
+      await this.#pause(pollMs, signal);
     }
+  }
+
+  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted === true) return;
+    let leave = (): void => undefined;
+    const left = new Promise<void>((resolve) => {
+      leave = resolve;
+    });
+    signal?.addEventListener('abort', leave);
+    await Promise.race([pause(this.#clock, ms), left]);
+    signal?.removeEventListener('abort', leave);
+  }
+
+  #recordOf(reading: StateReading, partition: number): PartitionRecord {
+    const decoded = decodeRecord(reading.stored.record);
+    if (decoded.kind === 'corrupt')
+      throw new MillraceError('CORRUPT_CHECKPOINT', `partition ${partition}: ${decoded.problem}`);
+    if (decoded.kind === 'format')
+      throw new MillraceError('CHECKPOINT_FORMAT', `partition ${partition}: format ${String(decoded.format)}`);
+    const { record } = decoded;
+    const { partitions, hash } = record.layout;
+    if (record.partition !== partition)
+      throw new MillraceError('CORRUPT_CHECKPOINT', `partition ${partition}: the record is of ${record.partition}`);
+    if (partitions !== this.#partitions || hash !== PARTITION_HASH)
+      throw new MillraceError(
+        'LAYOUT_MISMATCH',
+        `application ${record.layout.app} is stored with ${partitions} partitions by ${hash}, not ${this.#partitions} by ${PARTITION_HASH}`,
+      );
+    return record;
   }
 
   #partitionOf(key: string, after: Receipt | undefined): number {
@@ -112,14 +143,6 @@ function reflects(record: PartitionRecord, after: Receipt | undefined): boolean 
       `the receipt is of stream ${after.stream}, the partition reads ${record.stream}`,
     );
   return isDecided(record.position, after.sequence);
-}
-
-function recordOf(reading: StateReading, partition: number): PartitionRecord {
-  const decoded = decodeRecord(reading.stored.record);
-  if (decoded.kind === 'record') return decoded.record;
-  if (decoded.kind === 'corrupt')
-    throw new MillraceError('CORRUPT_CHECKPOINT', `partition ${partition}: ${decoded.problem}`);
-  throw new MillraceError('CHECKPOINT_FORMAT', `partition ${partition}: format ${String(decoded.format)}`);
 }
 
 /** Reads `stream:sequence:partition`, the text form of a receipt. Throws REQUEST_INVALID. */

@@ -62,8 +62,8 @@ export const identityMutants: readonly Mutant[] = [
     id: 'ids-trimmed',
     failure: 'compare trimmed ids',
     file: 'core/event/decode.js',
-    find: 'const problem = problemOfName(value);',
-    replace: 'value = value.trim();\n        const problem = problemOfName(value);',
+    find: 'const id = nameOf(value);',
+    replace: 'const id = nameOf(value)?.trim();',
     suites: ['unit/decode-event', 'unit/decode-formats'],
   },
   {

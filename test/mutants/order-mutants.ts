@@ -143,8 +143,8 @@ export const orderMutants: readonly Mutant[] = [
     id: 'gap-never-given-up',
     failure: 'a missing number is waited for without end',
     file: KEY_ORDER,
-    find: 'const since = streamTime - this.#options.gapMs;',
-    replace: 'const since = Number.NEGATIVE_INFINITY;',
+    find: 'let entry = parking.expired(since);',
+    replace: 'let entry = undefined;',
     suites: ['unit/actor-sequence', 'property/actor-parking'],
   },
   {

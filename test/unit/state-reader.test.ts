@@ -78,6 +78,31 @@ describe('StateReader', () => {
     expect(await reading).toMatchObject({ state: { n: 1 }, position: { floor: 3, checkpoint: 1 } });
   });
 
+  it('gives a wait up when its caller does', async () => {
+    await commit(1, { floor: 9, above: [] });
+    const leaving = new AbortController();
+    const slow: Clock = { now: () => 0, elapsed: () => 0, after: () => () => undefined };
+    const reading = new StateReader(store, slow, PARTITIONS).get('a', receipt(10), 1e9, leaving.signal);
+    leaving.abort('gone');
+    await expect(reading).rejects.toMatchObject({ code: 'NOT_REFLECTED' });
+    await expect(reader.get('a', receipt(10), 1e9, leaving.signal)).rejects.toMatchObject({ code: 'NOT_REFLECTED' });
+  });
+
+  it.each([{ partitions: PARTITIONS * 2 }, { hash: 'murmur3' }])(
+    'refuses what is stored under another layout, where the key may lie elsewhere: %j',
+    async (over) => {
+      const record = JSON.parse(recordAt({ floor: 9, above: [] })) as object;
+      await store.commit(commitOf('1:n', 1, { partition, record: JSON.stringify({ ...record, ...over }) }));
+      await expect(reader.get('a')).rejects.toMatchObject({ code: 'LAYOUT_MISMATCH' });
+    },
+  );
+
+  it("refuses a record that is another partition's", async () => {
+    const record = JSON.parse(recordAt({ floor: 9, above: [] })) as object;
+    await store.commit(commitOf('1:n', 1, { partition, record: JSON.stringify({ ...record, partition: 99 }) }));
+    await expect(reader.get('a')).rejects.toMatchObject({ code: 'CORRUPT_CHECKPOINT' });
+  });
+
   it('refuses the receipt of another partition or stream', async () => {
     await commit(1, { floor: 9, above: [] });
     const other = { ...receipt(3), partition: (partition + 1) % PARTITIONS };
