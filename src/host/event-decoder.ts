@@ -24,7 +24,7 @@ export interface DecoderOptions {
 }
 
 /** An event as it is stored outside the stream. */
-export type StoredText = Pick<RawEvent, 'subject' | 'body' | 'encoding' | 'streamTime'> & {
+export type StoredText = Pick<RawEvent, 'subject' | 'body' | 'encoding' | 'wholeBytes' | 'streamTime'> & {
   readonly headers: string | null | undefined;
 };
 
@@ -52,8 +52,9 @@ export class EventDecoder {
     const subject = bytes.toString('utf8', subjectAt, headersAt);
     const bodyBytes = end - bodyAt;
     const rejection = this.#checkBytes(bytes, reader, subject);
-    const encoding = rejection?.code === 'EVENT_NOT_UTF8' ? 'base64' : 'utf8';
-    const kept = bodyBytes > limits.payloadBytesMax ? Math.min(end, bodyAt + OVERSIZE_KEPT_BYTES) : end;
+    const kept = bodyBytes > limits.payloadBytesMax ? keptUpTo(bytes, bodyAt, end) : end;
+    // What was refused for its size was never looked at.
+    const encoding = rejection === undefined || isUtf8(bytes.subarray(bodyAt, kept)) ? 'utf8' : 'base64';
     const raw: RawEvent = {
       subject,
       token: this.#keyToken === 0 ? undefined : tokenAt(subject, this.#keyToken),
@@ -63,6 +64,7 @@ export class EventDecoder {
           : undefined,
       body: bytes.toString(encoding, bodyAt, kept),
       encoding,
+      wholeBytes: kept < end ? bodyBytes : undefined,
       // Only dedupe asks for it, and that is what makes ids required.
       bodyHash: this.#options.idRequired ? bodyHashOf(reader.view, bodyAt, kept) : undefined,
       streamSequence: reader.sequence,
@@ -79,11 +81,16 @@ export class EventDecoder {
 
   /** Decodes the text that was stored of an event: a parked one, or a dead letter. */
   decodeStored(streamSequence: number, stored: StoredText): DecodedRecord {
-    const { subject, headers, body, encoding, streamTime } = stored;
+    const { subject, headers, body, encoding, wholeBytes, streamTime } = stored;
     const token = this.#keyToken === 0 ? undefined : tokenAt(subject, this.#keyToken);
-    const raw: RawEvent = { subject, token, headers: headers ?? undefined, body, encoding, streamSequence, streamTime };
-    if (encoding === 'utf8') return { raw, decoded: decodeEvent(raw, this.#options.format, this.#options.idRequired) };
-    const rejection = { code: 'EVENT_NOT_UTF8' as const, problems: ['the body is not UTF-8'] };
+    const place = { token, streamSequence, streamTime };
+    const raw: RawEvent = { subject, headers: headers ?? undefined, body, encoding, wholeBytes, ...place };
+    if (encoding === 'utf8' && wholeBytes === undefined)
+      return { raw, decoded: decodeEvent(raw, this.#options.format, this.#options.idRequired) };
+    const rejection: Rejection =
+      wholeBytes === undefined
+        ? { code: 'EVENT_NOT_UTF8', problems: ['the body is not UTF-8'] }
+        : { code: 'EVENT_TOO_LARGE', problems: [`only the beginning of its ${wholeBytes} bytes is kept`] };
     return { raw, decoded: { kind: 'rejected', rejection, key: token === undefined ? undefined : keyOfToken(token) } };
   }
 
@@ -91,7 +98,7 @@ export class EventDecoder {
     const { limits } = this.#options;
     const { subjectAt, headersAt, bodyAt, end } = reader;
     if (end - bodyAt > limits.payloadBytesMax) {
-      const problem = `the body has ${end - bodyAt} bytes, allowed are ${limits.payloadBytesMax}; the dead letter keeps the first ${OVERSIZE_KEPT_BYTES}`;
+      const problem = `the body has ${end - bodyAt} bytes, allowed are ${limits.payloadBytesMax}`;
       return { code: 'EVENT_TOO_LARGE', problems: [problem] };
     }
     if (bodyAt - headersAt > limits.headerBytesMax) {
@@ -112,6 +119,15 @@ export class EventDecoder {
     const problems = [`the subject names partition ${partition}, but the key belongs to ${expected}`];
     return { kind: 'rejected', rejection: { code: 'EVENT_KEY_INVALID', problems }, key: decoded.event.key };
   }
+}
+
+/** Where the kept part of an oversized body ends: not inside a character, if it is UTF-8. */
+function keptUpTo(bytes: Buffer, bodyAt: number, end: number): number {
+  const most = Math.min(end, bodyAt + OVERSIZE_KEPT_BYTES);
+  if (most === end) return end;
+  let at = most;
+  while (at > most - 4 && (bytes[at]! & 0xc0) === 0x80) at--;
+  return (bytes[at]! & 0xc0) === 0x80 ? most : at;
 }
 
 /**

@@ -219,5 +219,5 @@ function refused({ code, problems }: Rejection): MillraceError {
 }
 
 function withBody(stored: Stored, body: string): Stored {
-  return { ...stored, body, encoding: 'utf8' };
+  return { ...stored, body, encoding: 'utf8', wholeBytes: undefined };
 }

@@ -252,7 +252,7 @@ export const optionTable = {
   'limits.payloadBytes': option(
     size({ min: '1KiB', max: '64MiB', why: 'the NATS server carries at most 64MiB' }),
     '1MiB',
-    'Largest body of an event; a larger one becomes a dead letter unread.',
+    'Largest body of an event; a larger one becomes a dead letter unread, with its first 64 KiB.',
   ),
   'limits.headerBytes': option(
     size({ min: '256B', max: '1MiB', why: 'less has no room for an id, more is no header' }),

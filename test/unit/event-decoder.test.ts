@@ -56,6 +56,44 @@ describe('EventDecoder', () => {
     expect([...Buffer.from(raw.body, 'base64')]).toEqual([...body]);
   });
 
+  it('F23: of a body that is too large the beginning is kept byte for byte, with the length of the whole', () => {
+    const keptOf = (body: string | Uint8Array) => {
+      const { raw } = decode({ body });
+      return { raw, kept: Buffer.from(raw.body, raw.encoding) };
+    };
+    const small = keptOf('x'.repeat(1_001));
+    expect(small.raw).toMatchObject({ encoding: 'utf8', wholeBytes: undefined });
+    expect(small.kept.length).toBe(1_001);
+
+    const binary = new Uint8Array(100_000).map((_, i) => i * 7);
+    const cut = keptOf(binary);
+    expect(cut.raw).toMatchObject({ encoding: 'base64', wholeBytes: 100_000 });
+    expect(cut.kept.equals(Buffer.from(binary.subarray(0, 65_536)))).toBe(true);
+
+    for (const lead of ['', 'x', 'xx', 'xxx']) {
+      const text = lead + '🦊'.repeat(20_000);
+      const { raw, kept } = keptOf(text);
+      expect(raw).toMatchObject({ encoding: 'utf8', wholeBytes: 80_000 + lead.length });
+      expect(kept.length).toBeGreaterThan(65_532);
+      expect(Buffer.from(text).subarray(0, kept.length).equals(kept)).toBe(true);
+    }
+    const { raw } = decode({ body: Uint8Array.of(0xff), headers: `NATS/1.0\r\nA: ${'x'.repeat(200)}\r\n` });
+    expect(raw).toMatchObject({ encoding: 'base64', body: Buffer.of(0xff).toString('base64') });
+  });
+
+  it('F23: what was cut is not taken for the whole when it is decoded again', () => {
+    const decoder = new EventDecoder(options);
+    const stored = {
+      subject: 'events.a',
+      headers: null,
+      body: '{"id":"e1"}',
+      encoding: 'utf8',
+      streamTime: T0,
+    } as const;
+    expect(codeOf(decoder.decodeStored(7, stored))).toBe('event');
+    expect(codeOf(decoder.decodeStored(7, { ...stored, wholeBytes: 99_999 }))).toBe('EVENT_TOO_LARGE');
+  });
+
   it('I7: an event that was sent to the partition of another key is refused', () => {
     const own = partitionOf('a', 64);
     const body = '{"id":"e1"}';

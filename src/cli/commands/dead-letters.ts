@@ -160,6 +160,12 @@ function listText({ deadLetters, next }: Letters): string {
   return next === null ? listed : `${listed}\nmore: --partition ${next.partition} --after ${next.after}`;
 }
 
+function bytesText({ decoded, encoding, wholeBytes }: LetterView): string {
+  const bytes =
+    wholeBytes === undefined ? `${decoded.bytes} bytes` : `the first ${decoded.bytes} of ${wholeBytes} bytes`;
+  return encoding === 'base64' ? `${bytes}, not UTF-8` : bytes;
+}
+
 function letterText(letter: LetterView): string {
   const { partition, sequence, code, problems, key, id, subject, headers, streamTime, decoded, next } = letter;
   const body = decoded.json === undefined ? JSON.stringify(decoded.text) : JSON.stringify(decoded.json, undefined, 2);
@@ -174,7 +180,7 @@ function letterText(letter: LetterView): string {
     ['stored', date(streamTime)],
     ...(headers === null ? [] : [['headers', JSON.stringify(headers)] as const]),
     ...(next === undefined ? [] : [['next', next] as const]),
-    ['body', `${decoded.bytes} bytes${letter.encoding === 'base64' ? ', not UTF-8' : ''}:`],
+    ['body', `${bytesText(letter)}:`],
   ]);
   return `${fields}\n${body.split('\n').map(oneLine).join('\n')}`;
 }

@@ -44,6 +44,7 @@ export class DeadLetterBox {
       headers: raw.headers ?? null,
       body: raw.body,
       encoding: raw.encoding,
+      ...(raw.wholeBytes === undefined ? {} : { wholeBytes: raw.wholeBytes }),
       streamTime: raw.streamTime,
     });
   }

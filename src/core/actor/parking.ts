@@ -184,12 +184,13 @@ export interface StoredParked {
   readonly headers: string | null;
   readonly body: string;
   readonly encoding: 'utf8' | 'base64';
+  readonly wholeBytes?: number | undefined;
   readonly streamTime: number;
 }
 
 function storedText({ raw }: Arrival): string {
-  const { subject, headers, body, encoding, streamTime } = raw;
-  const stored: StoredParked = { subject, headers: headers ?? null, body, encoding, streamTime };
+  const { subject, headers, body, encoding, wholeBytes, streamTime } = raw;
+  const stored: StoredParked = { subject, headers: headers ?? null, body, encoding, wholeBytes, streamTime };
   return JSON.stringify(stored);
 }
 

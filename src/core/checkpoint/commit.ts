@@ -40,6 +40,8 @@ export interface DeadLetter {
   /** The original body: text, or base64 where the bytes are not UTF-8. */
   readonly body: string;
   readonly encoding: 'utf8' | 'base64';
+  /** Length of the whole body, bytes; only there where `body` is no more than its beginning: the stream has the rest. */
+  readonly wholeBytes?: number;
   /** The log's timestamp, epoch ms. */
   readonly streamTime: number;
 }

@@ -43,6 +43,8 @@ export interface RawEvent {
   /** The body: text, or base64 if its bytes are not UTF-8; the decoder then never sees it. */
   readonly body: string;
   readonly encoding: 'utf8' | 'base64';
+  /** Length of the whole body, bytes, where `body` is only its beginning because it was too large. */
+  readonly wholeBytes?: number | undefined;
   /** `bodyHash` of the body, where it was cheap to have from its bytes. */
   readonly bodyHash?: number | undefined;
   /** The log's own number of the event; its id of last resort where dedupe is off. */
