@@ -13,8 +13,8 @@ export function pause(clock: Clock, ms: number): Promise<void> {
 }
 
 /**
- * Runs `attempt` until it succeeds; `transient` errors are waited out, others are thrown. Logs the first failure
- * and the recovery. Undefined when it is no longer wanted.
+ * Runs `attempt` until it succeeds; `transient` errors are waited out, others are thrown. Logs the first failure and how
+ * the waiting ended. Undefined when it is no longer wanted.
  */
 export async function retrying<T>(
   clock: Clock,
@@ -23,16 +23,21 @@ export async function retrying<T>(
   isWanted: () => boolean,
   attempt: () => Promise<T>,
 ): Promise<T | undefined> {
-  for (let failures = 0; isWanted(); failures++) {
+  let failures = 0;
+  for (; isWanted(); failures++) {
     try {
       const result = await attempt();
       if (failures > 0) log('info', `${event}.recovered`, { failures });
       return result;
     } catch (error) {
-      if (!(error instanceof MillraceError) || error.category !== 'transient') throw error;
+      if (!(error instanceof MillraceError) || error.category !== 'transient') {
+        if (failures > 0) log('debug', `${event}.abandoned`, { failures });
+        throw error;
+      }
       if (failures === 0) log('warn', `${event}.waiting`, { code: codeOf(error), error: messageOf(error) });
       await pause(clock, Math.min(WAIT_MS_MIN * 2 ** Math.min(failures, 10), WAIT_MS_MAX));
     }
   }
+  if (failures > 0) log('debug', `${event}.abandoned`, { failures });
   return undefined;
 }

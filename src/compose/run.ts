@@ -12,6 +12,7 @@ import { serveProbes } from '../http/probes.js';
 import { serveHttp } from '../http/serve-http.js';
 import { History } from '../observability/history.js';
 import { NodeMetrics } from '../observability/metrics.js';
+import { onePerOutage } from '../observability/outage-line.js';
 import { Timeline } from '../observability/timeline.js';
 import { defaultOptions } from '../options/resolve.js';
 import type { Options, OptionsInput } from '../options/types.js';
@@ -55,7 +56,7 @@ const STOPPED_EARLY = 'the node was stopped before it was ready';
 export async function runNode(options: Options, context: RunContext): Promise<RunningNode> {
   const { signal } = context;
   const timeline = new Timeline(() => systemClock.now());
-  const line = timeline.through(context.line);
+  const line = onePerOutage(timeline.through(context.line));
   const history = new History();
   let composed: ComposedNode | undefined;
   const status = (): NodeStatus | undefined => composed?.node.status();

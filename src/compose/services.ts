@@ -43,7 +43,7 @@ export async function openServices(
   const nats = await connectNats(options.nats, name, log, signal);
   const redis = openRedis(redisSettings(options), name, log);
   try {
-    await redisReady(redis, log, signal);
+    await redisReady(redis, signal);
   } catch (error) {
     redis.disconnect();
     await nats.close();
@@ -54,14 +54,13 @@ export async function openServices(
 
 const WAIT_MS = 2_000;
 
-/** Waits until Redis answers; the last error is thrown when `signal` aborts. */
-async function redisReady(redis: Redis, log: LogLine, signal?: AbortSignal): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
+/** Waits until Redis answers, which the connection says in the log; the last error is thrown when `signal` aborts. */
+async function redisReady(redis: Redis, signal?: AbortSignal): Promise<void> {
+  for (;;) {
     try {
-      await untilRedisReady(redis, WAIT_MS);
+      await untilRedisReady(redis, WAIT_MS, signal);
       return;
     } catch (error) {
-      if (attempt === 0) log('warn', 'redis.waiting', { error: (error as Error).message });
       if (signal?.aborted === true) throw error;
     }
   }

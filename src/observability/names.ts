@@ -76,7 +76,7 @@ export type MetricName = keyof typeof metricTable;
 
 /**
  * Work that is tried again while the outside is away: `<name>.waiting` with the first failure, `<name>.recovered` when
- * it went through.
+ * it went through, `<name>.abandoned` when it was no longer wanted. Of one outage only the first and the last are shown.
  */
 const retriedWork = {
   assignment: 'asking which partitions are this node’s',
@@ -128,6 +128,7 @@ export const logEvents: Readonly<Record<string, string>> = {
     Object.entries(retriedWork).flatMap(([name, work]) => [
       [`${name}.waiting`, `Waits and tries again: ${work}.`],
       [`${name}.recovered`, `Went through after failures: ${work}.`],
+      [`${name}.abandoned`, `No longer tried after failures: ${work}.`],
     ]),
   ),
 };

@@ -71,8 +71,8 @@ export const orderMutants: readonly Mutant[] = [
     id: 'watermark-not-recovered',
     failure: 'reorder after a recovery: the watermark is not stored',
     file: ACTOR,
-    find: 'watermark: this.#watermark.value,',
-    replace: 'watermark: Number.NEGATIVE_INFINITY,',
+    find: 'watermark: this.#watermark.value,\n            maxTime',
+    replace: 'watermark: Number.NEGATIVE_INFINITY,\n            maxTime',
     suites: ['unit/actor-replay', 'property/actor'],
   },
   {

@@ -25,7 +25,7 @@ const RETRIES = /\bretrying\(\s*[^,()]*,\s*[^,()]*,\s*'([^']+)'/g;
 
 describe('log events', () => {
   it('are those that the code writes, no more and no fewer', () => {
-    const retried = found(RETRIES).flatMap((work) => [`${work}.waiting`, `${work}.recovered`]);
+    const retried = found(RETRIES).flatMap((work) => [`${work}.waiting`, `${work}.recovered`, `${work}.abandoned`]);
     const used = new Set([...found(LINES), ...retried]);
     expect([...used].sort()).toEqual(Object.keys(logEvents).sort());
   });

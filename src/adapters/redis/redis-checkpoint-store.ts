@@ -7,12 +7,13 @@
  * `…:dedupe`   hash: segment number → bytes
  * `…:dead`     hash: stream sequence → dead letter (JSON)
  * `…:outbox`   hash: output id → output (JSON)
- * `…:parked`   reserved for the events of keys in quarantine
+ * `…:parked`   hash: stream sequence → parked event (JSON), `key:<key>` → quarantine (JSON)
  *
  * Invariants
  * R1. Nothing is written but by the scripts, which judge as core/checkpoint/guard.ts does.
  * R2. A record that cannot be read is `CORRUPT_CHECKPOINT`, never an absent one.
  */
+import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Commit } from '../../core/checkpoint/commit.js';
 import type { CommitVerdict } from '../../core/checkpoint/guard.js';
@@ -26,15 +27,19 @@ import type {
 } from '../../ports/checkpoint-store.js';
 import { type Argument, claimArguments, commitArguments, type KeyOf } from './commit-arguments.js';
 import { closeRedis } from './redis-connection.js';
-import { redisError } from './redis-errors.js';
+import { isScriptUnknown, redisError } from './redis-errors.js';
 import { CLAIM_SCRIPT, COMMIT_SCRIPT, SCRIPT_KEYS } from './scripts.js';
 import { parseOutbox, parseRecord, parseSegments, sequencesAfter } from './stored-text.js';
 
-/** What `defineCommand` adds: EVALSHA, and EVAL where the server does not know the script. */
-type ScriptedRedis = Redis & {
-  millraceClaim(args: readonly Argument[]): Promise<unknown>;
-  millraceCommit(args: readonly Argument[]): Promise<unknown>;
-};
+interface Script {
+  readonly text: string;
+  /** What EVALSHA names it by. */
+  readonly hash: string;
+}
+
+const scriptOf = (text: string): Script => ({ text, hash: createHash('sha1').update(text).digest('hex') });
+const claimScript = scriptOf(CLAIM_SCRIPT);
+const commitScript = scriptOf(COMMIT_SCRIPT);
 
 /** Fields per HMGET; a larger one would hold up the server's other clients. */
 const FIELDS_MAX = 5_000;
@@ -51,13 +56,11 @@ export interface RedisCheckpointStoreOptions {
 /** A `CheckpointStore` in Redis. Every error is a MillraceError; a `transient` one leaves the outcome open. */
 export class RedisCheckpointStore implements CheckpointStore {
   readonly #app: string;
-  readonly #redis: ScriptedRedis;
+  readonly #redis: Redis;
 
   constructor({ app, redis }: RedisCheckpointStoreOptions) {
     this.#app = app;
-    redis.defineCommand('millraceClaim', { lua: CLAIM_SCRIPT, numberOfKeys: SCRIPT_KEYS });
-    redis.defineCommand('millraceCommit', { lua: COMMIT_SCRIPT, numberOfKeys: SCRIPT_KEYS });
-    this.#redis = redis as ScriptedRedis;
+    this.#redis = redis;
   }
 
   async read(partition: number): Promise<StoredRecord | undefined> {
@@ -68,7 +71,7 @@ export class RedisCheckpointStore implements CheckpointStore {
 
   async claim(claim: Claim): Promise<CommitVerdict> {
     const args = claimArguments(claim, this.#keys(claim.partition));
-    return this.#verdict(`claim of partition ${claim.partition}`, () => this.#redis.millraceClaim(args));
+    return this.#verdict(`claim of partition ${claim.partition}`, claimScript, args);
   }
 
   async load(partition: number): Promise<StoredPartition | undefined> {
@@ -99,7 +102,7 @@ export class RedisCheckpointStore implements CheckpointStore {
 
   async commit(commit: Commit): Promise<CommitVerdict> {
     const args = commitArguments(commit, this.#keys(commit.partition));
-    return this.#verdict(`commit of partition ${commit.partition}`, () => this.#redis.millraceCommit(args));
+    return this.#verdict(`commit of partition ${commit.partition}`, commitScript, args);
   }
 
   async readState(partition: number, key: string): Promise<StateReading | undefined> {
@@ -145,10 +148,20 @@ export class RedisCheckpointStore implements CheckpointStore {
     return (name) => prefix + name;
   }
 
-  async #verdict(what: string, script: () => Promise<unknown>): Promise<CommitVerdict> {
-    const answer = await this.#ask(what, script);
+  async #verdict(what: string, script: Script, args: readonly Argument[]): Promise<CommitVerdict> {
+    const answer = await this.#ask(what, () => this.#run(script, args));
     if (answer === 'accept' || answer === 'already' || answer === 'fenced') return answer;
     throw new MillraceError('BUG', `${what}: the script answered ${String(answer)}`);
+  }
+
+  /** By its hash, which spares its text; a server that does not know it, as after a failover, gets the text at once. */
+  async #run({ text, hash }: Script, args: readonly Argument[]): Promise<unknown> {
+    try {
+      return await this.#redis.call('EVALSHA', [hash, SCRIPT_KEYS, ...args]);
+    } catch (error) {
+      if (!isScriptUnknown(error)) throw error;
+      return this.#redis.call('EVAL', [text, SCRIPT_KEYS, ...args]);
+    }
   }
 
   async #fields(what: string, key: string, fields: readonly string[]): Promise<(string | undefined)[]> {

@@ -87,21 +87,30 @@ export function connectRedis(options: RedisConnectionOptions): Redis {
 
 /**
  * Waits until the connection stands; whether Redis is of use is `checkRedis`'s question.
- * @throws MillraceError `REDIS_UNREACHABLE` with the last reason after `ms`; the connection goes on trying.
+ * @throws MillraceError `REDIS_UNREACHABLE` with the last reason after `ms` or when `signal` aborts; the connection goes
+ * on trying.
  */
-export function untilRedisReady(redis: Redis, ms: number): Promise<void> {
+export function untilRedisReady(redis: Redis, ms: number, signal?: AbortSignal): Promise<void> {
   if (redis.status === 'ready') return Promise.resolve();
   return new Promise((resolve, reject) => {
-    const ready = (): void => {
+    const end = (): void => {
       clearTimeout(timer);
+      redis.off('ready', ready);
+      signal?.removeEventListener('abort', giveUp);
+    };
+    const ready = (): void => {
+      end();
       resolve();
     };
-    const timer = setTimeout(() => {
-      redis.off('ready', ready);
+    const giveUp = (): void => {
+      end();
       const reason = problemOf(redis) ?? `no answer within ${ms} ms`;
       reject(new MillraceError('REDIS_UNREACHABLE', `Redis at ${serverOf(redis)}: ${reason}`));
-    }, ms);
+    };
+    const timer = setTimeout(giveUp, ms);
     redis.once('ready', ready);
+    signal?.addEventListener('abort', giveUp);
+    if (signal?.aborted === true) giveUp();
   });
 }
 

@@ -41,6 +41,11 @@ export function problemOf(redis: Redis): string | undefined {
   return connectionOf(redis).problem;
 }
 
+/** Whether a script was asked for by a hash that the server does not know; then nothing has run. */
+export function isScriptUnknown(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError' && error.message.startsWith('NOSCRIPT');
+}
+
 /** `host:port` of a connection. */
 export function serverOf(redis: Redis): string {
   return connectionOf(redis).server;
