@@ -95,7 +95,7 @@ export const orderMutants: readonly Mutant[] = [
     id: 'gap-outlasted-by-load',
     failure: 'decided otherwise by a replay: a gap is not given up while the state is being loaded',
     file: KEY_ORDER,
-    find: 'this.#expire(entry, arrival.raw.streamTime);',
+    find: 'if (entry.gapSince !== undefined)\n                this.#expire(entry, arrival.raw.streamTime);',
     replace: '',
     suites: ['property/actor-parking'],
   },

@@ -96,7 +96,7 @@ export class KeyOrder {
     entry.waiting = undefined;
     this.#loading -= waiting.length;
     for (const arrival of waiting) {
-      this.#expire(entry, arrival.raw.streamTime);
+      if (entry.gapSince !== undefined) this.#expire(entry, arrival.raw.streamTime);
       this.#apply(arrival);
     }
   }
