@@ -3,7 +3,7 @@ import type { Msg, NatsConnection } from '@nats-io/nats-core';
 import { headers } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { bodyBytes, headerBytes, inboxOf, replyBytes, subjectBytes } from '../../src/adapters/nats/raw-message.js';
+import { frameOf, inboxOf } from '../../src/adapters/nats/raw-message.js';
 import { locateServer } from '../../src/services/binaries.js';
 import { NatsFixture } from '../support/nats-fixture.js';
 
@@ -39,12 +39,11 @@ async function roundTrip<T>(
   });
 }
 
-const parts = (message: Msg) => ({
-  subject: text(subjectBytes(message)),
-  reply: text(replyBytes(message)),
-  headers: text(headerBytes(message)),
-  body: text(bodyBytes(message)),
-});
+const parts = (message: Msg) => {
+  const { subject, bytes, replyAt, replyEnd, headers: head, body } = frameOf(message);
+  const reply = replyAt === replyEnd ? undefined : text(bytes.subarray(replyAt, replyEnd));
+  return { subject: text(subject), reply, headers: text(head), body: text(body) };
+};
 
 it.each([
   ['nothing but a body', 'body', undefined, false],

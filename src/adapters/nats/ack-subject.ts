@@ -18,28 +18,29 @@ export class AckSubject {
   #prefixBytes = 0;
   #at = 0;
 
-  /** Reads `bytes`; false if it is no acknowledgement subject. One instance serves one consumer. */
-  read(bytes: Uint8Array): boolean {
+  /** Reads `bytes[from, to)`; false if it is no acknowledgement subject. One instance serves one consumer. */
+  read(bytes: Uint8Array, from = 0, to = bytes.length): boolean {
     if (this.#prefixBytes === 0) {
-      this.#prefixBytes = prefixLength(bytes);
+      this.#prefixBytes = prefixLength(bytes.subarray(from, to));
       if (this.#prefixBytes === 0) return false;
     }
-    this.#at = this.#prefixBytes;
-    this.#number(bytes); // deliveries: always 1 without acknowledgements
-    this.streamSequence = this.#number(bytes);
-    this.consumerSequence = this.#number(bytes);
-    const end = bytes.indexOf(DOT, this.#at);
+    this.#at = from + this.#prefixBytes;
+    this.#number(bytes, to); // deliveries: always 1 without acknowledgements
+    this.streamSequence = this.#number(bytes, to);
+    this.consumerSequence = this.#number(bytes, to);
+    let end = this.#at;
+    while (end < to && bytes[end] !== DOT) end++;
     this.timeMs = digits(bytes, this.#at, end - 6);
     this.timeNanos = digits(bytes, end - 6, end);
     this.#at = end + 1;
-    this.pending = this.#number(bytes);
+    this.pending = this.#number(bytes, to);
     return true;
   }
 
-  #number(bytes: Uint8Array): number {
+  #number(bytes: Uint8Array, to: number): number {
     let value = 0;
     let at = this.#at;
-    for (; at < bytes.length && bytes[at] !== DOT; at++) value = value * 10 + (bytes[at]! - ZERO);
+    for (; at < to && bytes[at] !== DOT; at++) value = value * 10 + (bytes[at]! - ZERO);
     this.#at = at + 1;
     return value;
   }

@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import type { Authenticator, ConnectionOptions, NatsConnection, TlsOptions } from '@nats-io/nats-core';
 import { credsAuthenticator, nkeyAuthenticator } from '@nats-io/nats-core';
-import { connect } from '@nats-io/transport-node';
 import { MillraceError, messageOf } from '../../errors.js';
 import { natsServers, redactUrl } from '../../options/urls.js';
 import type { LogLine } from '../../ports/log.js';
+import { connectCutting } from './cutting-transport.js';
 
 export interface NatsOptions {
   /** One or more server URLs with commas between: `nats://`, or `tls://` to refuse servers without TLS. */
@@ -41,7 +41,7 @@ export async function connectNats(
   const servers = redactUrl(options.url);
   for (let attempt = 0; ; attempt++) {
     try {
-      const connection = await connect(settings);
+      const connection = await connectCutting(settings);
       watch(connection, log);
       log('info', 'nats.connected', { server: connection.getServer(), version: connection.info?.version });
       return connection;

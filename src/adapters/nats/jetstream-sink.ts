@@ -15,7 +15,7 @@ import { headers, PermissionViolationError } from '@nats-io/nats-core';
 import { MillraceError, messageOf } from '../../errors.js';
 import type { Appended, EventSink, NewEvent } from '../../ports/event-log.js';
 import { answerError, sendError } from './publish-errors.js';
-import { inboxOf, subjectBytes } from './raw-message.js';
+import { frameOf, inboxOf } from './raw-message.js';
 import { UntakenSubject } from './untaken-subject.js';
 
 export interface JetStreamSinkOptions {
@@ -117,7 +117,7 @@ export class JetStreamSink implements EventSink {
   }
 
   #receive(message: Msg): void {
-    const subject = subjectBytes(message);
+    const { subject } = frameOf(message);
     let token = 0;
     for (let at = this.#inbox.length + 1; at < subject.length; at++) token = token * 10 + subject[at]! - ZERO;
     const waiting = this.#waiting.get(token);

@@ -15,11 +15,14 @@
  */
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { AckPolicy, DeliverPolicy, ReplayPolicy } from '@nats-io/jetstream';
-import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
+import type { NatsConnection, Subscription } from '@nats-io/nats-core';
 import { nanos, nuid } from '@nats-io/nats-core';
 import { messageOf } from '../../errors.js';
 import { AckSubject } from './ack-subject.js';
-import { inboxOf, replyBytes } from './raw-message.js';
+import { cutterOf } from './cutting-transport.js';
+import type { Frame, FrameCutter } from './frame-cutter.js';
+import { frameOf, inboxOf } from './raw-message.js';
+import { readStatus } from './status-headers.js';
 
 /** Messages of one pull request. */
 const PULL_MESSAGES = 2000;
@@ -43,7 +46,7 @@ export interface PullTerms {
 /** Who gets what the consumer brings. No call comes before `open` or after `close`. */
 export interface PullSink {
   /** `ack` is valid during the call only. */
-  message(ack: AckSubject, message: Msg): void;
+  message(ack: AckSubject, frame: Frame): void;
   /** The server has nothing to deliver. */
   idle(): void;
   /** The consumer is of no more use and is to be closed. */
@@ -59,6 +62,7 @@ export class PullConsumer {
   readonly #inbox: string;
   readonly #ack = new AckSubject();
   #subscription: Subscription | undefined;
+  #cutter: FrameCutter | undefined;
   #monitor: NodeJS.Timeout | undefined;
   #nextSequence = 1;
   #requested = 0;
@@ -98,9 +102,14 @@ export class PullConsumer {
     this.#subscription = connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
         if (this.#closed) return;
-        if (error === null) this.#receive(message);
+        if (error === null) this.#receive(frameOf(message));
         else this.#sink.lost(messageOf(error));
       },
+    });
+    // Messages come past the library's parser where its transport allows it, and through it where not.
+    this.#cutter = cutterOf(connection);
+    this.#cutter?.take(this.#subscription.getID(), (frame) => {
+      if (!this.#closed) this.#receive(frame);
     });
     this.#monitor = setInterval(() => this.#checkHeard(), heartbeatMs);
     this.#monitor.unref();
@@ -123,7 +132,10 @@ export class PullConsumer {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#monitor);
-    this.#subscription?.unsubscribe();
+    if (this.#subscription !== undefined) {
+      this.#cutter?.release(this.#subscription.getID());
+      this.#subscription.unsubscribe();
+    }
     const { connection, stream } = this.#terms;
     if (connection.isClosed() || connection.isDraining()) return;
     // A consumer that is left behind ends by itself when it is inactive.
@@ -153,11 +165,10 @@ export class PullConsumer {
     }
   }
 
-  #receive(message: Msg): void {
+  #receive(frame: Frame): void {
     this.#heard = performance.now();
-    const reply = replyBytes(message);
-    if (reply === undefined || !this.#ack.read(reply)) {
-      this.#receiveStatus(message);
+    if (frame.replyAt === frame.replyEnd || !this.#ack.read(frame.bytes, frame.replyAt, frame.replyEnd)) {
+      this.#receiveStatus(frame.headers);
       return;
     }
     this.#requested--;
@@ -166,19 +177,18 @@ export class PullConsumer {
       return;
     }
     this.#nextSequence++;
-    this.#sink.message(this.#ack, message);
+    this.#sink.message(this.#ack, frame);
     if (this.#requested < PULL_MESSAGES) this.#request();
   }
 
   /** Requests answer with a status message when they end without being filled, and while they wait. */
-  #receiveStatus(message: Msg): void {
-    const { headers } = message;
+  #receiveStatus(headers: Uint8Array | undefined): void {
     if (headers === undefined) return;
-    const { code, description } = headers;
-    if (code === 100) this.#heartbeat(headers.get('Nats-Last-Consumer'));
-    else if (code === 404 || code === 408) this.#ended(headers.get('Nats-Pending-Messages'));
+    const { code, description, get } = readStatus(headers);
+    if (code === 100) this.#heartbeat(get('nats-last-consumer'));
+    else if (code === 404 || code === 408) this.#ended(get('nats-pending-messages'));
     else if (code !== 409) this.#sink.lost(`status ${code} ${description}`.trim());
-    else if (/completed|exceeds/i.test(description)) this.#ended(headers.get('Nats-Pending-Messages'));
+    else if (/completed|exceeds/i.test(description)) this.#ended(get('nats-pending-messages'));
     else this.#sink.lost(description);
   }
 

@@ -17,16 +17,15 @@
  *   new ──▶ reading ──lost, reconnected──▶ restarting ──▶ reading …
  *              └───── stop, R4 ──▶ ended ◀──────┘
  */
-import type { Msg } from '@nats-io/nats-core';
 import { MillraceError, messageOf } from '../../errors.js';
 import type { EventLog, Reading, ReadSink } from '../../ports/event-log.js';
 import { timeText } from '../../ports/event-log.js';
 import type { LogLine } from '../../ports/log.js';
 import type { AckSubject } from './ack-subject.js';
+import type { Frame } from './frame-cutter.js';
 import { natsError } from './nats-errors.js';
 import type { PullTerms } from './pull-consumer.js';
 import { PullConsumer } from './pull-consumer.js';
-import { bodyBytes, headerBytes, subjectBytes } from './raw-message.js';
 
 const RESTART_MS_MIN = 100;
 const RESTART_MS_MAX = 5_000;
@@ -112,7 +111,7 @@ export class PullReading implements Reading {
     const connections = this.#connections;
     await this.#proveLast();
     const consumer = await PullConsumer.create(this.#terms, this.#next, {
-      message: (ack, message) => this.#deliver(ack, message),
+      message: (ack, frame) => this.#deliver(ack, frame),
       idle: () => this.#idle(),
       lost: (reason) => this.#lost(reason),
     });
@@ -130,7 +129,7 @@ export class PullReading implements Reading {
       });
   }
 
-  #deliver(ack: AckSubject, message: Msg): void {
+  #deliver(ack: AckSubject, { subject, headers, body }: Frame): void {
     const { streamSequence, timeMs, timeNanos } = ack;
     if (streamSequence < this.#next) {
       const detail = `sequence ${streamSequence} was delivered where ${this.#next} was due`;
@@ -143,8 +142,7 @@ export class PullReading implements Reading {
     this.#restartMs = RESTART_MS_MIN;
     const caughtUp = ack.pending === 0;
     try {
-      const body = bodyBytes(message);
-      this.#sink.event(streamSequence, timeMs, timeNanos, subjectBytes(message), headerBytes(message), body);
+      this.#sink.event(streamSequence, timeMs, timeNanos, subject, headers, body);
       if (caughtUp && !this.#stopped) this.#sink.caughtUp();
     } catch (error) {
       this.#failThrown(error);

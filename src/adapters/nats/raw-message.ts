@@ -6,6 +6,7 @@
  */
 import type { Msg, NatsConnection } from '@nats-io/nats-core';
 import { createInbox } from '@nats-io/nats-core';
+import type { Frame } from './frame-cutter.js';
 
 interface LibraryMessage {
   readonly _msg: { readonly subject: Uint8Array; readonly reply?: Uint8Array; readonly hdr: number };
@@ -18,24 +19,19 @@ interface LibraryConnection {
 
 const NOTHING = new Uint8Array(0);
 
-export function subjectBytes(message: Msg): Uint8Array {
-  return (message as unknown as LibraryMessage)._msg.subject;
-}
-
-export function replyBytes(message: Msg): Uint8Array | undefined {
-  return (message as unknown as LibraryMessage)._msg.reply;
-}
-
-/** Header block with its version line, or undefined. */
-export function headerBytes(message: Msg): Uint8Array | undefined {
-  const { _msg, _rdata } = message as unknown as LibraryMessage;
-  return _msg.hdr > 0 ? _rdata?.subarray(0, _msg.hdr) : undefined;
-}
-
-export function bodyBytes(message: Msg): Uint8Array {
-  const { _msg, _rdata } = message as unknown as LibraryMessage;
-  if (_rdata === undefined) return NOTHING;
-  return _msg.hdr > 0 ? _rdata.subarray(_msg.hdr) : _rdata;
+/** The message as the frame that it came in. */
+export function frameOf(message: Msg): Frame {
+  const { _msg, _rdata = NOTHING } = message as unknown as LibraryMessage;
+  const reply = _msg.reply ?? NOTHING;
+  const headerBytes = Math.max(_msg.hdr, 0);
+  return {
+    subject: _msg.subject,
+    bytes: reply,
+    replyAt: 0,
+    replyEnd: reply.length,
+    headers: headerBytes > 0 ? _rdata.subarray(0, headerBytes) : undefined,
+    body: headerBytes > 0 ? _rdata.subarray(headerBytes) : _rdata,
+  };
 }
 
 /** A new inbox with the prefix that the connection was made with, which the library keeps to itself. */
