@@ -12,7 +12,7 @@ export interface OutgoingEvent {
   readonly key: string;
   readonly id: string;
   readonly body: string;
-  /** Sets Nats-Msg-Id, so that JetStream removes repeats itself. */
+  /** Tells the log its id, so that the log removes repeats itself. */
   readonly named: boolean;
 }
 

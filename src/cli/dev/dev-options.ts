@@ -12,14 +12,9 @@ export const devPaths: readonly (OptionPath | OptionSection)[] = [
   ...(['order.settle', 'order.idle', 'checkpoint', 'http', 'probes'] as const),
 ];
 
-export interface ServerUrls {
-  readonly nats: string;
-  readonly redis: string;
-}
-
 export interface DevOptions {
-  /** Options for servers at these URLs and for ports that are free now. */
-  resolve(urls: ServerUrls): Promise<Options>;
+  /** Options with these flags besides, and for ports that are free now. */
+  resolve(placeFlags: Readonly<Record<string, string>>): Promise<Options>;
   /** A port was not named, so that another one may be taken. */
   readonly picksPorts: boolean;
   /** Servers that were named; undefined for those that `dev` starts. */
@@ -36,10 +31,8 @@ export function devOptions(flags: Flags, env: NodeJS.ProcessEnv): DevOptions {
     nats: isGiven('nats.url') ? options.nats.url : undefined,
     redis: isGiven('redis.url') ? options.redis.url : undefined,
     picksPorts: !isGiven('http.port') || !isGiven('probes.port'),
-    async resolve(urls) {
-      const more: Record<string, string> = {};
-      if (!isGiven('nats.url')) more.nats = urls.nats;
-      if (!isGiven('redis.url')) more.redis = urls.redis;
+    async resolve(placeFlags) {
+      const more: Record<string, string> = { ...placeFlags };
       // Probes of a developer machine are nobody else's business.
       if (!isGiven('probes.host')) more['probes-host'] = '127.0.0.1';
       const { http, probes } = options;

@@ -1,24 +1,22 @@
 /**
- * One run of `millrace dev`: servers → streams → node → demo → (Ctrl-C) → settled → drained → verdict → gone.
+ * One run of `millrace dev`: place → streams → node → demo → (Ctrl-C) → settled → drained → verdict → gone.
  *
  * Owns the order of these steps, and that each is undone whatever happens.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { provision } from '../../compose/provision.js';
 import { type RunningNode, runNode } from '../../compose/run.js';
-import { openServices } from '../../compose/services.js';
-import { tokenOfKey } from '../../core/key/key.js';
 import { codeOf } from '../../errors.js';
 import type { Options } from '../../options/types.js';
 import type { Node } from '../../runtime/node.js';
 import { exitCode } from '../exit-codes.js';
 import type { StopSignals } from '../stop-signals.js';
 import { DemoPublisher } from './demo-publisher.js';
-import type { DevOptions, ServerUrls } from './dev-options.js';
+import type { DemoPlace } from './demo-world.js';
+import type { DevOptions } from './dev-options.js';
 import type { DevOutput } from './dev-output.js';
-import type { DevServers } from './dev-servers.js';
-import { openServers } from './dev-servers.js';
 import { hasSettled, progressOf } from './progress.js';
+import { openServicesPlace } from './services-place.js';
 import { judge, verdictText } from './verdict.js';
 import { welcomeFields, welcomeText } from './welcome.js';
 
@@ -44,21 +42,21 @@ export async function runDev(run: DevRun): Promise<number> {
   const { output, stopping, dir, keep } = run;
   const { nats, redis } = run.options;
   const say = (line: string): void => output.say(line);
-  let servers: DevServers | undefined;
+  let place: DemoPlace | undefined;
   // Data that do not add up are evidence and stay.
   let isEvidence = false;
   try {
-    servers = await openServers({ nats, redis, dir, keep, say, signal: stopping.signal });
-    const { options, node } = await startNode(run, { nats: servers.nats.url, redis: servers.redis.url });
+    place = await openServicesPlace({ nats, redis }, { dir, keep, say, signal: stopping.signal });
+    const { options, node } = await startNode(run, place);
     isEvidence = true;
-    isEvidence = !(await runDemo(run, servers, options, node));
+    isEvidence = !(await runDemo(run, place, options, node));
     return isEvidence ? exitCode.finding : exitCode.ok;
   } catch (error) {
     if (isEvidence || !stopping.signal.aborted) throw error;
     output.say('Stopped before it was ready.');
     return exitCode.finding;
   } finally {
-    await servers?.stop(!keep && !isEvidence);
+    await place?.stop(!keep && !isEvidence);
     if (isEvidence && !keep) output.say(`The data stay in ${dir} until the next start.`);
   }
 }
@@ -69,34 +67,33 @@ interface StartedNode {
 }
 
 /** Provisions and starts the node. A free port may be gone before it is used; then the next one is taken. */
-async function startNode(run: DevRun, urls: ServerUrls, attempt = 1): Promise<StartedNode> {
+async function startNode(run: DevRun, place: DemoPlace, attempt = 1): Promise<StartedNode> {
   const { options, output, stopping } = run;
-  const resolved = await options.resolve(urls);
+  const resolved = await options.resolve(place.flags);
   await provision(resolved, output.line, true);
   try {
     return { options: resolved, node: await runNode(resolved, { line: output.line, signal: stopping.signal }) };
   } catch (error) {
     if (codeOf(error) !== 'PORT_IN_USE' || !options.picksPorts || attempt === ATTEMPTS_MAX) throw error;
-    return startNode(run, urls, attempt + 1);
+    return startNode(run, place, attempt + 1);
   }
 }
 
 /** The demo on a node that runs; true if the verdict is good. */
-async function runDemo(run: DevRun, servers: DevServers, options: Options, running: RunningNode): Promise<boolean> {
+async function runDemo(run: DevRun, place: DemoPlace, options: Options, running: RunningNode): Promise<boolean> {
   const { output, stopping, accounts, rate, seconds, keep } = run;
   const { signal } = stopping;
   const { node, url, probesUrl } = running;
   const undo: (() => unknown)[] = [() => running.stop()];
   try {
-    const { nats, redis } = await openServices(options, output.line, signal);
-    undo.push(() => Promise.all([nats.close(), redis.quit().catch(() => redis.disconnect())]));
-    const subjectOf = (key: string): string => options.stream.publishSubject.replace('{key}', () => tokenOfKey(key));
-    const demo = new DemoPublisher({ connection: nats, subjectOf, accounts, rate });
+    const world = await place.connect(options, output.line, signal);
+    undo.push(() => world.close());
+    const demo = new DemoPublisher({ world, accounts, rate });
     demo.start();
     undo.push(() => demo.halt());
     const timer = seconds === undefined ? undefined : setTimeout(() => stopping.stop(), seconds * 1_000);
     undo.push(() => clearTimeout(timer));
-    const welcome = { options, servers, url, probesUrl, accounts, rate, seconds, keep };
+    const welcome = { options, place, url, probesUrl, accounts, rate, seconds, keep };
     output.tell('ready', welcomeFields(welcome), welcomeText(welcome));
     output.startStatus(() => progressOf(node.status(), Date.now()));
     undo.push(() => output.stopStatus());
@@ -108,7 +105,7 @@ async function runDemo(run: DevRun, servers: DevServers, options: Options, runni
     await untilSettled(node, last, options, output);
     const { halted } = progressOf(node.status(), Date.now());
     await running.stop();
-    const verdict = await judge({ nats, redis, options, last, halted });
+    const verdict = await judge({ world, options, last, halted });
     output.tell('verdict', verdict, verdictText(verdict));
     return verdict.ok;
   } finally {

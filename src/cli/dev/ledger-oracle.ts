@@ -18,7 +18,7 @@ export interface ExpectedAccount {
   readonly id: string;
 }
 
-/** What Redis says of the stream's events; the fold believes nothing else of it. */
+/** What the store says of the stream's events; the fold believes nothing else of it. */
 export interface Decisions {
   /** Why an event was set aside, by stream sequence. */
   readonly dead: ReadonlyMap<number, string>;

@@ -1,4 +1,4 @@
-/** What Redis holds at the end, read with plain commands as an operator would. */
+/** What the store holds at the end, read with plain commands as an operator would. */
 import type { Redis } from 'ioredis';
 import { decodeRecord } from '../../core/checkpoint/record.js';
 import { partitionOf } from '../../core/key/partition.js';
@@ -20,36 +20,52 @@ export interface StoredAccounts extends Decisions {
   readonly misplaced: readonly string[];
 }
 
+/** Puts together what is found, piece by piece. */
+export class AccountsReading implements StoredAccounts {
+  readonly accounts = new Map<string, StoredAccount>();
+  readonly dead = new Map<number, string>();
+  readonly misplaced: string[] = [];
+  readonly #positions = new Map<number, Position>();
+  readonly #partitions: number;
+
+  constructor(partitions: number) {
+    this.#partitions = partitions;
+  }
+
+  isDecided(key: string, sequence: number): boolean {
+    const position = this.#positions.get(partitionOf(key, this.#partitions));
+    return position !== undefined && isDecided(position, sequence);
+  }
+
+  addRecord(partition: number, text: string): void {
+    const decoded = decodeRecord(text);
+    if (decoded.kind !== 'record')
+      throw new MillraceError('CORRUPT_CHECKPOINT', `partition ${partition}: the stored record cannot be read`);
+    this.#positions.set(partition, decoded.record.position);
+  }
+
+  addAccount(partition: number, key: string, account: StoredAccount): void {
+    if (partitionOf(key, this.#partitions) !== partition) this.misplaced.push(key);
+    this.accounts.set(key, account);
+  }
+
+  /** `letter`: the JSON of a dead letter. */
+  addLetter(sequence: number, letter: string): void {
+    this.dead.set(sequence, (JSON.parse(letter) as { code: string }).code);
+  }
+}
+
 /** Reads the state of every key, the dead letters, and which events are decided. */
-export async function readAccounts(redis: Redis, app: string, partitions: number): Promise<StoredAccounts> {
-  const accounts = new Map<string, StoredAccount>();
-  const dead = new Map<number, string>();
-  const misplaced: string[] = [];
-  const positions = new Map<number, Position>();
+export async function readRedisAccounts(redis: Redis, app: string, partitions: number): Promise<StoredAccounts> {
+  const reading = new AccountsReading(partitions);
   for (let partition = 0; partition < partitions; partition++) {
     const prefix = `millrace:{${app}:${partition}}:`;
     const record = await redis.hget(`${prefix}meta`, 'record');
-    if (record !== null) positions.set(partition, positionOf(partition, record));
-    for (const [key, text] of Object.entries(await redis.hgetall(`${prefix}state`))) {
-      if (partitionOf(key, partitions) !== partition) misplaced.push(key);
-      accounts.set(key, JSON.parse(text) as StoredAccount);
-    }
+    if (record !== null) reading.addRecord(partition, record);
+    for (const [key, text] of Object.entries(await redis.hgetall(`${prefix}state`)))
+      reading.addAccount(partition, key, JSON.parse(text) as StoredAccount);
     for (const [sequence, text] of Object.entries(await redis.hgetall(`${prefix}dead`)))
-      dead.set(Number(sequence), (JSON.parse(text) as { code: string }).code);
+      reading.addLetter(Number(sequence), text);
   }
-  return {
-    accounts,
-    dead,
-    misplaced,
-    isDecided: (key, sequence) => {
-      const position = positions.get(partitionOf(key, partitions));
-      return position !== undefined && isDecided(position, sequence);
-    },
-  };
-}
-
-function positionOf(partition: number, text: string): Position {
-  const decoded = decodeRecord(text);
-  if (decoded.kind === 'record') return decoded.record.position;
-  throw new MillraceError('CORRUPT_CHECKPOINT', `partition ${partition}: the record in Redis cannot be read`);
+  return reading;
 }

@@ -1,4 +1,4 @@
-/** The whole stream, read back by a plain consumer that shares nothing with the router. */
+/** The whole of a JetStream stream, read back by a plain consumer that shares nothing with the router. */
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/nats-core';
 

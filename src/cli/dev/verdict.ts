@@ -1,13 +1,10 @@
-/** The verdict at the end of `dev`: the state in Redis against the independent fold of the stream. */
-import type { NatsConnection } from '@nats-io/nats-core';
-import type { Redis } from 'ioredis';
+/** The verdict at the end of `dev`: the stored state against the independent fold of the stream. */
 import type { Options } from '../../options/types.js';
+import type { DemoWorld } from './demo-world.js';
 import type { ExpectedAccount } from './ledger-oracle.js';
 import { LedgerOracle } from './ledger-oracle.js';
 import type { Progress } from './progress.js';
 import type { StoredAccount } from './stored-accounts.js';
-import { readAccounts } from './stored-accounts.js';
-import { captureStream } from './stream-capture.js';
 
 export interface Verdict {
   readonly ok: boolean;
@@ -21,8 +18,7 @@ export interface Verdict {
 }
 
 export interface Case {
-  readonly nats: NatsConnection;
-  readonly redis: Redis;
+  readonly world: DemoWorld;
   readonly options: Options;
   /** Stream sequence of the last event of the demo. */
   readonly last: number;
@@ -31,12 +27,12 @@ export interface Case {
 }
 
 /** Compares every key after the node has drained. */
-export async function judge({ nats, redis, options, last, halted }: Case): Promise<Verdict> {
-  const stored = await readAccounts(redis, options.app, options.partitions);
+export async function judge({ world, options, last, halted }: Case): Promise<Verdict> {
+  const stored = await world.accounts();
   const { key } = options.event.format;
   const oracle = new LedgerOracle(stored, key.kind === 'token' ? key.index : 2);
   let open = 0;
-  const capture = await captureStream(nats, options.stream.name, (event) => {
+  const capture = await world.capture((event) => {
     const before = oracle.undecided;
     oracle.take(event);
     if (oracle.undecided > before && event.sequence <= last) open++;
@@ -50,7 +46,7 @@ export async function judge({ nats, redis, options, last, halted }: Case): Promi
     ...(open > 0 ? [`${open} events were not decided`] : []),
     ...stored.misplaced.map((name) => `${name}: stored in a partition that is not its own`),
     ...oracle.unreadable.map((sequence) => `event ${sequence} is no deposit or withdrawal, but was not set aside`),
-    ...differences(expected, stored.accounts),
+    ...differences(world.store, expected, stored.accounts),
   ];
   return {
     ok: problems.length === 0,
@@ -63,6 +59,7 @@ export async function judge({ nats, redis, options, last, halted }: Case): Promi
 }
 
 function differences(
+  store: string,
   expected: ReadonlyMap<string, ExpectedAccount>,
   stored: ReadonlyMap<string, StoredAccount>,
 ): string[] {
@@ -70,7 +67,7 @@ function differences(
   return [...keys].flatMap((key) => {
     const want = described(expected.get(key));
     const have = described(storedAs(stored.get(key)));
-    return want === have ? [] : [`${key}: Redis has ${have}, the fold has ${want}`];
+    return want === have ? [] : [`${key}: ${store} has ${have}, the fold has ${want}`];
   });
 }
 

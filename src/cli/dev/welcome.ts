@@ -1,13 +1,12 @@
 /** What `dev` prints when it is ready: what it does, where to look, what to try. */
 import { partitionOf } from '../../core/key/partition.js';
 import type { Options } from '../../options/types.js';
-import { redactUrl } from '../../options/urls.js';
 import { accountKey } from './account-events.js';
-import type { DevServer, DevServers } from './dev-servers.js';
+import type { DemoPlace } from './demo-world.js';
 
 export interface Welcome {
   readonly options: Options;
-  readonly servers: DevServers;
+  readonly place: DemoPlace;
   /** Base URL of the HTTP API, and of probes and metrics. */
   readonly url: string;
   readonly probesUrl: string;
@@ -18,39 +17,33 @@ export interface Welcome {
 }
 
 /** The same for programs. */
-export function welcomeFields({ options, servers, url, probesUrl, accounts, rate }: Welcome): object {
+export function welcomeFields({ options, place, url, probesUrl, accounts, rate }: Welcome): object {
   const key = accountKey(7);
   const partition = partitionOf(key, options.partitions);
-  return { url, probesUrl, ...shownUrls(servers), accounts, rate, key, partition };
+  return { url, probesUrl, ...place.fields, accounts, rate, key, partition };
 }
 
 export function welcomeText(welcome: Welcome): string {
-  const { options, servers, url, probesUrl, accounts, rate, seconds, keep } = welcome;
-  const { nats, redis } = servers;
-  const shown = shownUrls(servers);
+  const { options, place, url, probesUrl, accounts, rate, seconds, keep } = welcome;
   const key = accountKey(7);
-  const state = `millrace:{${options.app}:${partitionOf(key, options.partitions)}}:state`;
-  const subject = options.stream.publishSubject.replace('{key}', key);
-  const redisPort = new URL(redis.url).port || '6379';
+  const { store, parts, look, publishFlags, publishOtherwise } = place.text(options, key);
   const tokenHeader = options.http.token === undefined ? '' : ' -H "Authorization: Bearer $MILLRACE_HTTP_TOKEN"';
+  const [get, ...more] = look;
+  const shown = [...parts, ['HTTP', url], ['metrics', `${probesUrl}/metrics`]] as const;
   return `
 Millrace is running.
   ${accounts} accounts get about ${rate} deposits and withdrawals a second, out of order by up to 1 s, and about 3 % of
-  them twice. Millrace puts them in order, drops the repeats, and keeps the state of every account in Redis.
+  them twice. Millrace puts them in order, drops the repeats, and keeps the state of every account in ${store}.
 
-  nats-server    ${described(nats)}
-  redis-server   ${described(redis)}
-  HTTP           ${url}
-  metrics        ${probesUrl}/metrics
+${shown.map(([name, description]) => `  ${name.padEnd(14)} ${description}`).join('\n')}
 
 Look at an account
   curl${tokenHeader} ${url}/v1/state/${key}
-  npx millrace get ${key} --redis ${shown.redis}${flagsFor(options, ['app', 'partitions'])}
-  ${redisCli(redis)} -p ${redisPort} HGET '${state}' ${key}
+${[`${get}${flagsFor(options, ['app', 'partitions'])}`, ...more].map((command) => `  ${command}`).join('\n')}
 
 Publish by hand
-  npx millrace publish ${key} --type deposit --data '{"amount":100}' --nats ${shown.nats}${flagsFor(options, ['partitions', 'stream'])}
-  or from any NATS client: subject ${subject}, body {"id":"my-1","type":"deposit","data":{"amount":100}}
+  npx millrace publish ${key} --type deposit --data '{"amount":100}'${publishFlags}${flagsFor(options, ['partitions', 'stream'])}
+  or ${publishOtherwise}
 
 Look at the node
   npx millrace status --url ${url}
@@ -68,22 +61,6 @@ function flagsFor({ app, partitions, stream }: Options, of: readonly ('app' | 'p
       stream.name === 'EVENTS' ? '' : ` --stream-name ${stream.name} --stream-subjects '${stream.subjects.join()}'`,
   };
   return of.map((name) => flags[name]).join('');
-}
-
-/** URLs without the credentials in them. */
-function shownUrls({ nats, redis }: DevServers): { readonly nats: string; readonly redis: string } {
-  return { nats: redactUrl(nats.url), redis: redactUrl(redis.url) };
-}
-
-function described({ url, own }: DevServer): string {
-  return `${redactUrl(url)} (${own === undefined ? 'yours' : `${own.version}, data in ${own.dir}`})`;
-}
-
-/** `redis-cli`, or where it was unpacked to and what it needs there. */
-function redisCli({ own }: DevServer): string {
-  if (own?.binary.origin !== 'cache' || own.binary.cli === undefined) return 'redis-cli';
-  const variables = Object.entries(own.binary.env).map(([name, value]) => `${name}=${value} `);
-  return `${variables.join('')}${own.binary.cli}`;
 }
 
 function ending(seconds: number | undefined, keep: boolean): string {
