@@ -1,4 +1,4 @@
-/** `millrace dev` from its start to its verdict, as a process with servers of its own. */
+/** `millrace dev --services` as a developer meets it, with real servers of its own. */
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -41,7 +41,7 @@ afterEach(async () => {
 });
 
 function startDev(...args: string[]): CommandProcess {
-  return start(['dev', '--json', '--rate', '400', ...args], { cwd });
+  return start(['dev', '--services', '--json', '--rate', '400', ...args], { cwd });
 }
 
 async function status(url: string): Promise<{ partitions: { counters?: { applied: number; duplicates: number } }[] }> {
@@ -65,7 +65,7 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-describe('millrace dev', () => {
+describe('millrace dev --services', () => {
   it('shows a living demo, takes events by hand, and ends with a good verdict and nothing left behind', async () => {
     const dev = startDev();
     const { url, probesUrl, nats, redis } = await dev.event<Ready>('ready');
@@ -93,8 +93,11 @@ describe('millrace dev', () => {
   });
 
   it('prints for people where to look, status lines, and the verdict', async () => {
-    const { code, out } = await run(['dev', '--seconds', '6', '--rate', '50', '--accounts', '10'], { cwd });
+    const { code, out } = await run(['dev', '--services', '--seconds', '6', '--rate', '50', '--accounts', '10'], {
+      cwd,
+    });
     expect(code).toBe(0);
+    expect(out).toMatch(/^Services mode: .*\nWithout any server.*npm start\n/);
     for (const text of [
       'Millrace is running',
       '/v1/state/account-7',
@@ -231,7 +234,7 @@ describe('millrace dev', () => {
   it('refuses a directory that another one uses, and names it', async () => {
     const dev = startDev();
     await dev.event<Ready>('ready');
-    const second = await run(['dev', '--json'], { cwd });
+    const second = await run(['dev', '--services', '--json'], { cwd });
     expect(second.code).toBe(1);
     expect(JSON.parse(second.err).error.code).toBe('PORT_IN_USE');
     expect(second.err).toContain('.millrace');
@@ -239,7 +242,7 @@ describe('millrace dev', () => {
 
   it('says what is missing where no servers can be had', async () => {
     const env = { PATH: join(cwd, 'empty'), MILLRACE_CACHE: join(cwd, 'cache') };
-    const { code, err } = await run(['dev', '--seconds', '1'], { cwd, env });
+    const { code, err } = await run(['dev', '--services', '--seconds', '1'], { cwd, env });
     // Where servers lie outside the search path they are found all the same.
     if (code === 0) return;
     expect(code).toBe(1);

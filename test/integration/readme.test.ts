@@ -97,6 +97,20 @@ it('provisions, runs the example, publishes, and shows the state, from the comma
   expect((await node.ended()).code).toBe(0);
 });
 
+it('starts the demo as it says, without and with servers, and both end with the line that is shown', async () => {
+  const shown = /^OK: .*$/m.exec(readme)![0].replaceAll(/[\d,]+/g, '[\\d,]+');
+  const lines = blocks.flatMap(({ code }) => code.split('\n')).filter((line) => line.includes('npm start'));
+  expect(lines).toHaveLength(2);
+  for (const line of lines) {
+    const [, flags = ''] = line.split('npm start --');
+    const args = ['dev', '--seconds', '3', ...flags.split(' ').filter((word) => word !== '')];
+    const { code, out } = await run(args, { cwd });
+    expect(code).toBe(0);
+    expect(out).toMatch(line.includes('--services') ? /^Services mode/ : /^Embedded mode/);
+    expect(out).toMatch(new RegExp(`^${shown.replace(', final', '.*, final')}$`, 'm'));
+  }
+});
+
 it('prints the configuration', async () => {
   const printed = await run(commandOf('config') ?? ['config'], { cwd, env });
   expect(printed).toMatchObject({ code: 0, out: expect.stringContaining('order.settle') });

@@ -11,6 +11,7 @@ import { stopSignals } from '../stop-signals.js';
 
 interface Flags {
   readonly dir: string;
+  readonly services?: boolean;
   readonly keep?: boolean;
   readonly accounts: number;
   readonly rate: number;
@@ -21,8 +22,9 @@ interface Flags {
 export function addDev(program: Command, { terminal, end }: CommandHost): void {
   const command = program
     .command('dev')
-    .description('Start nats-server, redis-server, a node and a living demo; on Ctrl-C check the final state.')
-    .option('--dir <dir>', 'where the servers keep their data', '.millrace')
+    .description('Start a node and a living demo on this machine; on Ctrl-C check the final state.')
+    .option('--services', 'start nats-server and redis-server; also with --nats or --redis. Else a SQLite file is used')
+    .option('--dir <dir>', 'where the data are', '.millrace')
     .option('--keep', 'keep the data, and go on with those of the last time')
     .addOption(new Option('--accounts <n>', 'accounts of the demo').default(200).argParser(wholeFlag(7, 1_000_000)))
     .addOption(new Option('--rate <n>', 'events per second of the demo').default(500).argParser(wholeFlag(1, 50_000)))
@@ -30,12 +32,14 @@ export function addDev(program: Command, { terminal, end }: CommandHost): void {
     .option('--json', 'print lines of JSON')
     .addHelpText('after', '\nExample:\n  $ millrace dev --rate 2000 --keep\n');
   addOptionFlags(command, devPaths).action(async (flags: Flags, self: Command) => {
-    const { dir, keep = false, accounts, rate, seconds, json = false } = flags;
+    const { services = false, dir, keep = false, accounts, rate, seconds, json = false } = flags;
     const options = devOptions(flagsOf(self), terminal.env);
     const output = new DevOutput(terminal, json);
+    const hasServers = options.nats !== undefined || options.redis !== undefined;
+    const mode = services || hasServers ? 'services' : 'embedded';
     const stopping = stopSignals(() => undefined);
     try {
-      end(await runDev({ options, dir, keep, accounts, rate, seconds, output, stopping }));
+      end(await runDev({ mode, options, dir, keep, accounts, rate, seconds, output, stopping }));
     } finally {
       stopping.release();
     }

@@ -15,12 +15,17 @@ import { DemoPublisher } from './demo-publisher.js';
 import type { DemoPlace } from './demo-world.js';
 import type { DevOptions } from './dev-options.js';
 import type { DevOutput } from './dev-output.js';
+import { openEmbeddedPlace } from './embedded-place.js';
 import { hasSettled, progressOf } from './progress.js';
 import { openServicesPlace } from './services-place.js';
 import { judge, verdictText } from './verdict.js';
-import { welcomeFields, welcomeText } from './welcome.js';
+import { modeText, welcomeFields, welcomeText } from './welcome.js';
+
+/** `embedded`: a SQLite file and nothing else. `services`: nats-server and redis-server. */
+export type DevMode = 'embedded' | 'services';
 
 export interface DevRun {
+  readonly mode: DevMode;
   readonly options: DevOptions;
   readonly dir: string;
   readonly keep: boolean;
@@ -40,13 +45,18 @@ const ATTEMPTS_MAX = 5;
 /** Runs until it is stopped; settles with the exit code. */
 export async function runDev(run: DevRun): Promise<number> {
   const { output, stopping, dir, keep } = run;
-  const { nats, redis } = run.options;
   const say = (line: string): void => output.say(line);
   let place: DemoPlace | undefined;
   // Data that do not add up are evidence and stay.
   let isEvidence = false;
   try {
-    place = await openServicesPlace({ nats, redis }, { dir, keep, say, signal: stopping.signal });
+    const { nats, redis } = run.options;
+    const placeOptions = { dir, keep, say, signal: stopping.signal };
+    output.tell('mode', { mode: run.mode }, modeText(run.mode));
+    place =
+      run.mode === 'embedded'
+        ? await openEmbeddedPlace(placeOptions)
+        : await openServicesPlace({ nats, redis }, placeOptions);
     const { options, node } = await startNode(run, place);
     isEvidence = true;
     isEvidence = !(await runDemo(run, place, options, node));

@@ -3,6 +3,7 @@ import { partitionOf } from '../../core/key/partition.js';
 import type { Options } from '../../options/types.js';
 import { accountKey } from './account-events.js';
 import type { DemoPlace } from './demo-world.js';
+import type { DevMode } from './dev-session.js';
 
 export interface Welcome {
   readonly options: Options;
@@ -14,6 +15,13 @@ export interface Welcome {
   readonly rate: number;
   readonly seconds: number | undefined;
   readonly keep: boolean;
+}
+
+/** The first lines: what runs, and how to get the other. */
+export function modeText(mode: DevMode): string {
+  return mode === 'embedded'
+    ? 'Embedded mode: events and state in one SQLite file, no server needed.\nWith real servers, nats-server and redis-server: npm start -- --services'
+    : 'Services mode: events in nats-server, state in redis-server.\nWithout any server, in one SQLite file: npm start';
 }
 
 /** The same for programs. */
