@@ -92,7 +92,7 @@ export async function composeNode(
 
 /** The options say which family. */
 function openBackend(options: Options, line: LogLine, signal?: AbortSignal): Promise<Backend> {
-  return isSql(options) ? openSqlBackend(options, line) : openJetStreamBackend(options, line, signal);
+  return isSql(options) ? openSqlBackend(options, line, signal) : openJetStreamBackend(options, line, signal);
 }
 
 function hostSetup(options: Options, slot: number): HostSetup {

@@ -16,7 +16,7 @@ import { openDatabase } from './sql-backend.js';
 export interface PublisherOptions extends Partial<NatsOptions> {
   /** A connection of your own, which `close` leaves open. */
   readonly connection?: NatsConnection | undefined;
-  /** A SQL database to insert into, in place of NATS: `sqlite:./millrace.db`. Excludes `connection` and `url`. */
+  /** A SQL database to insert into, in place of NATS: `sqlite:./millrace.db` or `postgres://…`. Excludes `connection` and `url`. */
   readonly sql?: string | undefined;
   /** Name of the connection, for operators; `millrace-publisher` by default. */
   readonly name?: string | undefined;
@@ -77,8 +77,8 @@ async function openNats(url: string, options: PublisherOptions): Promise<Way> {
   return { sink, release };
 }
 
-async function openSql(url: string, { stream }: PublisherOptions): Promise<Way> {
-  const database = openDatabase(url);
+async function openSql(url: string, { stream, name = 'millrace-publisher' }: PublisherOptions): Promise<Way> {
+  const database = openDatabase(url, name);
   try {
     await requireSchema(database);
   } catch (error) {

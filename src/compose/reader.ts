@@ -50,7 +50,7 @@ export async function openReader(options: Options, line: LogLine): Promise<OpenR
 async function openStore(options: Options, line: LogLine): Promise<CheckpointStore> {
   const { app, sql } = options;
   if (sql.url !== undefined) {
-    const database = openDatabase(sql.url);
+    const database = openDatabase(sql.url, `millrace-${app}-reader`);
     await requireSchema(database);
     return new SqlCheckpointStore({ app, database });
   }

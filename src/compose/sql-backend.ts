@@ -1,6 +1,10 @@
 /** Events, checkpoints and ownership in one SQL database. */
+import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { NodeLease } from '../adapters/sql/node-lease.js';
+import { PostgresDatabase } from '../adapters/sql/postgres-database.js';
+import { postgresPool } from '../adapters/sql/postgres-pool.js';
 import { checkLayout, prepareSchema, requireSchema } from '../adapters/sql/schema.js';
 import { SqlCheckpointStore } from '../adapters/sql/sql-checkpoint-store.js';
 import { SqlCoordinator } from '../adapters/sql/sql-coordinator.js';
@@ -10,8 +14,9 @@ import { SqlEventSink } from '../adapters/sql/sql-event-sink.js';
 import { SqliteDatabase } from '../adapters/sql/sqlite-database.js';
 import { lockSqlite } from '../adapters/sql/sqlite-lock.js';
 import { ensureStream } from '../adapters/sql/stream-subjects.js';
+import { systemClock } from '../adapters/system/system-clock.js';
 import type { Options } from '../options/types.js';
-import { sqlitePath } from '../options/urls.js';
+import { redactUrl, sqlitePath } from '../options/urls.js';
 import type { LogLine } from '../ports/log.js';
 import { type Backend, heartbeatMs } from './backend.js';
 import { layoutOf } from './layout.js';
@@ -23,26 +28,33 @@ export function isSql(options: Options): options is SqlOptions {
   return options.sql.url !== undefined;
 }
 
-/** Connects at the first use. */
-export function openDatabase(url: string): SqlDatabase {
-  return new SqliteDatabase({ path: sqlitePath(url)! });
+/** Connects at the first use. `name` is shown by a server that lists its clients. */
+export function openDatabase(url: string, name: string): SqlDatabase {
+  const path = sqlitePath(url);
+  if (path !== undefined) return new SqliteDatabase({ path });
+  return new PostgresDatabase({ pool: postgresPool({ url, name }), name: redactUrl(url) });
 }
 
-export async function openSqlBackend(options: SqlOptions, line: LogLine): Promise<Backend> {
+/** Makes the tables and the stream where they are missing. On a database that others work on, waits for its turn. */
+export async function openSqlBackend(options: SqlOptions, line: LogLine, signal?: AbortSignal): Promise<Backend> {
   const { app, node, partitions, sql, stream } = options;
-  const path = sqlitePath(sql.url)!;
-  mkdirSync(dirname(path), { recursive: true });
-  const unlock = lockSqlite(path);
-  // One connection each: a reading never waits for a transaction of the sink.
-  const [reading, writing] = [openDatabase(sql.url), openDatabase(sql.url)];
+  const path = sqlitePath(sql.url);
+  const unlock = path === undefined ? undefined : lockFile(path);
+  const name = `millrace-${app}-${node}`;
+  // One each: a reading never waits for a transaction of the sink.
+  const [reading, writing] = [openDatabase(sql.url, name), openDatabase(sql.url, name)];
+  const nonce = randomBytes(16).toString('hex');
+  const lease = new NodeLease({ database: writing, app, node, nonce, clock: systemClock, log: line });
   const close = async (): Promise<void> => {
+    if (unlock === undefined) await lease.release();
     await Promise.all([reading.close(), writing.close()]);
-    unlock();
+    unlock?.();
   };
   try {
     await prepareSchema(writing);
     await checkLayout(writing, app, layoutOf(options));
     await ensureStream(writing, stream.name, stream.subjects);
+    if (unlock === undefined) await lease.take(signal);
   } catch (error) {
     await close();
     throw error;
@@ -61,6 +73,11 @@ export async function openSqlBackend(options: SqlOptions, line: LogLine): Promis
   };
 }
 
+function lockFile(path: string): () => void {
+  mkdirSync(dirname(path), { recursive: true });
+  return lockSqlite(path);
+}
+
 /** What `provision` made or found in a SQL database. */
 export interface SqlProvisioned {
   /** Without its password. */
@@ -75,9 +92,9 @@ export interface SqlProvisioned {
  */
 export async function provisionSql(options: SqlOptions, create: boolean): Promise<SqlProvisioned> {
   const { name, subjects } = options.stream;
-  const path = sqlitePath(options.sql.url)!;
-  if (create) mkdirSync(dirname(path), { recursive: true });
-  const database = openDatabase(options.sql.url);
+  const path = sqlitePath(options.sql.url);
+  if (create && path !== undefined) mkdirSync(dirname(path), { recursive: true });
+  const database = openDatabase(options.sql.url, `millrace-${options.app}-provision`);
   try {
     await (create ? prepareSchema(database) : requireSchema(database));
     if (create) await checkLayout(database, options.app, layoutOf(options));

@@ -29,7 +29,7 @@ export interface OpenStore {
 /** Connects; not for long, because a thread's start has a deadline, and what is away is tried again at each use. */
 export async function openStore(settings: StoreSettings, app: string, name: string, log: LogLine): Promise<OpenStore> {
   if (settings.kind === 'sql')
-    return { store: new SqlCheckpointStore({ app, database: openDatabase(settings.url) }), source: undefined };
+    return { store: new SqlCheckpointStore({ app, database: openDatabase(settings.url, name) }), source: undefined };
   const redis = openRedis(settings.redis, name, log);
   // Else the first claims of a node would all fail and be logged.
   await untilRedisReady(redis, CONNECT_MS).catch(() => undefined);

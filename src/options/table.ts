@@ -96,7 +96,7 @@ export const optionTable = {
 
   'sql.url': optional(
     sqlUrl,
-    'A SQL database that holds events and state in place of NATS and Redis, such as sqlite:./millrace.db.',
+    'A SQL database that holds events and state in place of NATS and Redis: sqlite:./millrace.db or postgres://…',
     { flag: 'sql', fromFile: true },
   ),
   'sql.keep': option(

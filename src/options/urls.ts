@@ -105,7 +105,7 @@ export const postgresUrl: Kind<string, string> = {
 
 const SQLITE = /^sqlite:(?!\/\/)(.+)$/s;
 
-/** A database: `sqlite:` and a path. */
+/** A database: `sqlite:` and a path, or a Postgres URL. */
 export const sqlUrl: Kind<string, string> = {
   suffix: '',
   placeholder: 'url',
@@ -113,7 +113,8 @@ export const sqlUrl: Kind<string, string> = {
   schema: { type: 'string' },
   read(raw) {
     if (typeof raw === 'string' && SQLITE.test(raw) && !raw.includes('\0')) return accept(raw);
-    return refuse('must be sqlite: and a path, such as sqlite:./millrace.db');
+    if (postgresUrl.read(raw).kind === 'value') return accept(raw as string);
+    return refuse('must be a URL such as sqlite:./millrace.db or postgres://user@host:5432/database');
   },
   print: redactUrl,
   echo: redactUrl,

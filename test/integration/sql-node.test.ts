@@ -2,28 +2,45 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createPublisher } from '../../src/compose/publisher.js';
+import { PostgresServer } from '../support/postgres-server.js';
 import { until } from '../support/until.js';
 import { type CommandProcess, killCommands, run, start } from './cli-process.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
 let dir: string;
+let server: PostgresServer;
+/** The database of the test. */
 let sql: string;
-let files = 0;
+let databases = 0;
 
 const NODE = ['--handler', 'ledger', '--http-port', '0', '--probes-port', '0', '--threads', '1'];
 const QUICK = ['--order-settle', '50ms', '--order-idle', '100ms', '--checkpoint-interval', '50ms'];
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'millrace-sql-node-'));
+  server = await PostgresServer.start();
+}, 120_000);
+afterAll(async () => {
+  await server?.stop();
+  await rm(dir, { recursive: true, force: true });
 });
-afterAll(() => rm(dir, { recursive: true, force: true }));
-beforeEach(() => {
-  sql = `sqlite:${join(dir, `${++files}`, 'millrace.db')}`;
-});
+beforeEach(useSqlite);
 afterEach(killCommands);
+
+async function useSqlite(): Promise<void> {
+  sql = `sqlite:${join(dir, `${++databases}`, 'millrace.db')}`;
+}
+
+async function usePostgres(): Promise<void> {
+  const name = `test${++databases}`;
+  const client = await server.client();
+  await client.query(`CREATE DATABASE ${name}`);
+  await client.end();
+  sql = server.url.replace(/[^/]*$/, name);
+}
 
 interface Running {
   readonly command: CommandProcess;
@@ -45,44 +62,55 @@ async function post(url: string, event: object): Promise<string> {
 
 const deposit = (amount: number) => ({ key: 'account-7', type: 'deposit', data: { amount } });
 
-it('takes events by HTTP, by command and from the library, and answers every question', async () => {
-  const { url, command } = await node();
-  await post(url, { ...deposit(1), id: 'a' });
-  await post(url, { ...deposit(1), id: 'a' });
-  const data = ['--type', 'deposit', '--data', '{"amount":10}'];
-  expect(await run(['publish', 'account-7', ...data, '--sql', sql])).toMatchObject({ code: 0, out: 'EVENTS:2:60\n' });
-  const publisher = await createPublisher({ sql });
-  const receipts = await publisher.publishAll(
-    Array.from({ length: 500 }, (_, n) => ({ ...deposit(2), id: `many-${n}` })),
-  );
-  await publisher.close();
-  const last = receipts.at(-1)!;
-  const after = `${last.stream}:${last.sequence}:${last.partition}`;
+describe.each([
+  ['SQLite', useSqlite],
+  ['Postgres', usePostgres],
+])('over %s', (_, use) => {
+  beforeEach(use);
 
-  const state = { balance: 1_011, deposits: 502, withdrawals: 0, refused: 0 };
-  const read = await fetch(`${url}/v1/state/account-7?after=${after}`);
-  expect(await read.json()).toMatchObject({ state, applied: 502 });
-  const got = await run(['get', 'account-7', '--after', after, '--sql', sql, '--json']);
-  expect({ code: got.code, out: JSON.parse(got.out) }).toMatchObject({ code: 0, out: { state, sequence: 502 } });
-  const shown = await run(['status', '--url', url]);
-  expect({ code: shown.code, err: shown.err }).toEqual({ code: 0, err: '' });
-  expect(shown.out).toMatch(/stream\s+EVENTS, 1 to 502/);
-  expect((await run(['why', 'many-7', '--key', 'account-7', '--url', url])).out).toContain('applied');
+  it('takes events by HTTP, by command and from the library, and answers every question', async () => {
+    const { url, command } = await node();
+    await post(url, { ...deposit(1), id: 'a' });
+    await post(url, { ...deposit(1), id: 'a' });
+    const data = ['--type', 'deposit', '--data', '{"amount":10}'];
+    expect(await run(['publish', 'account-7', ...data, '--sql', sql])).toMatchObject({ code: 0, out: 'EVENTS:2:60\n' });
+    const publisher = await createPublisher({ sql });
+    const receipts = await publisher.publishAll(
+      Array.from({ length: 500 }, (_, n) => ({ ...deposit(2), id: `many-${n}` })),
+    );
+    await publisher.close();
+    const last = receipts.at(-1)!;
+    const after = `${last.stream}:${last.sequence}:${last.partition}`;
 
-  command.child.kill('SIGTERM');
-  expect(await command.ended()).toMatchObject({ code: 0 });
-});
+    const state = { balance: 1_011, deposits: 502, withdrawals: 0, refused: 0 };
+    const read = await fetch(`${url}/v1/state/account-7?after=${after}`);
+    expect(await read.json()).toMatchObject({ state, applied: 502 });
+    const got = await run(['get', 'account-7', '--after', after, '--sql', sql, '--json']);
+    expect({ code: got.code, out: JSON.parse(got.out) }).toMatchObject({ code: 0, out: { state, sequence: 502 } });
+    const shown = await run(['status', '--url', url]);
+    expect({ code: shown.code, err: shown.err }).toEqual({ code: 0, err: '' });
+    expect(shown.out).toMatch(/stream\s+EVENTS, 1 to 502/);
+    expect((await run(['why', 'many-7', '--key', 'account-7', '--url', url])).out).toContain('applied');
 
-it('keeps a malformed event as a dead letter, with and without a node', async () => {
-  const { url, command } = await node();
-  // A withdrawal without an amount is an event that the handler cannot take.
-  await post(url, { key: 'account-7', id: 'bad', type: 'withdrawal', data: {} });
-  await until(async () => (await run(['dead-letters', 'ls', '--url', url])).out.includes('bad'), 20_000, 'the letter');
-  command.child.kill('SIGTERM');
-  await command.ended();
-  const listed = await run(['dead-letters', 'ls', '--sql', sql]);
-  expect(listed).toMatchObject({ code: 0, err: '' });
-  expect(listed.out).toContain('HANDLER_THREW');
+    command.child.kill('SIGTERM');
+    expect(await command.ended()).toMatchObject({ code: 0 });
+  });
+
+  it('keeps a malformed event as a dead letter, with and without a node', async () => {
+    const { url, command } = await node();
+    // A withdrawal without an amount is an event that the handler cannot take.
+    await post(url, { key: 'account-7', id: 'bad', type: 'withdrawal', data: {} });
+    await until(
+      async () => (await run(['dead-letters', 'ls', '--url', url])).out.includes('bad'),
+      20_000,
+      'the letter',
+    );
+    command.child.kill('SIGTERM');
+    await command.ended();
+    const listed = await run(['dead-letters', 'ls', '--sql', sql]);
+    expect(listed).toMatchObject({ code: 0, err: '' });
+    expect(listed.out).toContain('HANDLER_THREW');
+  });
 });
 
 it('goes on where it was after kill -9, and lets nobody else onto the file meanwhile', async () => {
@@ -115,4 +143,24 @@ it('refuses another partition count, and a publisher where there are no tables',
     code: 1,
     err: expect.stringContaining('SQL_SCHEMA'),
   });
+});
+
+it('a second node on Postgres waits, and takes over what a killed one leaves', async () => {
+  await usePostgres();
+  const first = await node(['--node', 'first']);
+  const waiting = start(['run', '--sql', sql, ...NODE, ...QUICK, '--node', 'second']);
+  expect(await waiting.event('node.standby')).toMatchObject({ holder: 'first' });
+  for (let n = 0; n < 20; n++) await post(first.url, { ...deposit(1), id: `first-${n}` });
+  first.command.child.kill('SIGKILL');
+  const { url } = await waiting.event<{ url: string }>('node.ready');
+  const after = await post(url, { ...deposit(1), id: 'first-3' });
+  const read = await fetch(`${url}/v1/state/account-7?after=${after}`);
+  expect(await read.json()).toMatchObject({ applied: 20, state: { balance: 20 } });
+
+  const third = start(['run', '--sql', sql, ...NODE, ...QUICK, '--node', 'third']);
+  await third.event('node.standby');
+  const told = performance.now();
+  waiting.child.kill('SIGTERM');
+  await third.event('node.ready');
+  expect(performance.now() - told).toBeLessThan(9_000); // a node that ends does not leave its lease behind
 });

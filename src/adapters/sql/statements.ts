@@ -37,3 +37,8 @@ export function selectWhere(table: Table, condition: string): string {
 export function deleteWhere(table: Table, condition: string): string {
   return `DELETE FROM ${table.name} ${condition}`;
 }
+
+/** The column that the last part of a table's key is in. */
+export function lastKeyColumn(table: Table): Column {
+  return table.columns.find(({ name }) => name === table.key.at(-1))!;
+}

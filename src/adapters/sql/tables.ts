@@ -142,6 +142,9 @@ const ownership = table('ownership', ['app', 'partition'], {
   since: 'text',
 });
 
+/** Which node works for an application, where several may; `until_ms` by the server's clock. */
+const leases = table('leases', ['app'], { app: 'text', node: 'text', nonce: 'text', until_ms: 'integer' });
+
 /** Facts about the database: `schema` with an empty app, and `layout` of each application. */
 export const meta = table('millrace_meta', ['app', 'name'], { app: 'text', name: 'text', value: 'text' });
 
@@ -156,4 +159,5 @@ export const allTables: readonly Table[] = [
   outbox,
   parked,
   ownership,
+  leases,
 ];
