@@ -96,7 +96,7 @@ export const optionTable = {
 
   'sql.url': optional(
     sqlUrl,
-    'A SQL database that holds events and state in place of NATS and Redis: sqlite:./millrace.db or postgres://…',
+    'A SQL database that holds events and state in place of NATS and Redis: sqlite: and a path, or a postgres:// URL.',
     { flag: 'sql', fromFile: true },
   ),
   'sql.keep': option(
