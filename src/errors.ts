@@ -100,6 +100,10 @@ export const errorTable = {
     'corrupt',
     'The stream lost its tail or was recreated; restore the stream, or go on from what is there with --accept-gap.',
   ),
+  STREAM_AMBIGUOUS: row(
+    'corrupt',
+    'Restore the stream as it was when its partitions left it; what it took later must be published again.',
+  ),
   PARKED_FULL: row('corrupt', 'Release or skip quarantined keys, or raise limits.parked; the partition then goes on.'),
   SEQUENCE_GAP: row(
     'corrupt',

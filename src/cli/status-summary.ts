@@ -4,7 +4,7 @@ import { age, fieldLines, grouped } from './text.js';
 
 /** A dozen lines for people; `now` is epoch ms. */
 export function statusSummary(status: StatusView, now: number): string {
-  const { partitions, phases, stream, unread } = status;
+  const { partitions, phases, streams, unread } = status;
   const counters = partitions.flatMap((each) => (each.counters === undefined ? [] : [each.counters]));
   const sum = (name: 'applied' | 'duplicates' | 'conflicts' | 'late' | 'clamped'): number =>
     counters.reduce((total, each) => total + each[name], 0);
@@ -14,7 +14,7 @@ export function statusSummary(status: StatusView, now: number): string {
   const fields: [string, string][] = [
     ['node', `${status.name}, ${status.phase}`],
     ['partitions', phaseText.length === 0 ? 'none' : phaseText.join(', ')],
-    ['stream', streamText(stream)],
+    ...(streams.length === 0 ? [['stream', 'unknown'] as [string, string]] : streams.map(streamField)),
     ['lag', unread === undefined ? 'unknown' : `${grouped(unread)} events not read`],
     ['waiting', `${grouped(total((each) => each.buffered))} events wait for earlier ones`],
     ['applied', grouped(sum('applied'))],
@@ -30,9 +30,9 @@ export function statusSummary(status: StatusView, now: number): string {
   return [fieldLines(fields), ...halted].join('\n');
 }
 
-function streamText(stream: StatusView['stream']): string {
-  if (stream === undefined) return 'unknown';
-  return `${stream.stream}, ${stream.last < stream.first ? 'empty' : `${grouped(stream.first)} to ${grouped(stream.last)}`}`;
+function streamField({ stream, first, last, isRead }: StatusView['streams'][number]): [string, string] {
+  const events = last < first ? 'empty' : `${grouped(first)} to ${grouped(last)}`;
+  return ['stream', `${stream}, ${events}${isRead ? '' : ', not read here'}`];
 }
 
 const also = (count: number, what: string): string => (count === 0 ? '' : `, ${grouped(count)} ${what}`);

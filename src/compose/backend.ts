@@ -1,4 +1,5 @@
 /** What a node works on: a log, a store and a coordinator, of one family. */
+import type { StreamGeneration } from '../core/position/stream-generations.js';
 import type { Options } from '../options/types.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Coordinator } from '../ports/coordinator.js';
@@ -10,6 +11,8 @@ export interface Backend {
   /** For the main thread; each host thread opens its own with `storeSettings`. */
   readonly store: CheckpointStore;
   readonly coordinator: Coordinator;
+  /** The streams that the events are in, and were in. */
+  readonly generations: readonly StreamGeneration[];
   close(): Promise<void>;
 }
 

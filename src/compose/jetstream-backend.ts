@@ -1,16 +1,19 @@
 /** Events in JetStream, checkpoints in Redis, ownership in NATS KV. */
+import type { NatsConnection } from '@nats-io/nats-core';
 import { JetStreamLog } from '../adapters/nats/jetstream-log.js';
 import { JetStreamSink } from '../adapters/nats/jetstream-sink.js';
 import { NatsKvCoordinator } from '../adapters/nats/nats-kv-coordinator.js';
-import type { StreamSettings } from '../adapters/nats/provision.js';
 import { ensureStream } from '../adapters/nats/provision.js';
+import { StreamHistory } from '../adapters/nats/stream-history.js';
 import { checkRedis } from '../adapters/redis/check-redis.js';
 import { RedisCheckpointStore } from '../adapters/redis/redis-checkpoint-store.js';
+import type { StreamGeneration } from '../core/position/stream-generations.js';
 import type { Options } from '../options/types.js';
 import type { LogLine } from '../ports/log.js';
 import { type Backend, heartbeatMs } from './backend.js';
 import { layoutOf } from './layout.js';
 import { openServices } from './services.js';
+import { streamSettings } from './streams.js';
 
 export async function openJetStreamBackend(options: Options, line: LogLine, signal?: AbortSignal): Promise<Backend> {
   const { nats, redis } = await openServices(options, line, signal);
@@ -21,11 +24,11 @@ export async function openJetStreamBackend(options: Options, line: LogLine, sign
     await coordinator.close();
     await Promise.all([nats.close(), store.close()]);
   };
+  let generations: readonly StreamGeneration[];
   try {
     await checkRedis(redis);
     await coordinator.checkLayout(layoutOf(options));
-    const { stream, warnings } = await ensureStream(nats, streamSettings(options), { create: false });
-    for (const warning of warnings) line('warn', 'stream.warning', { stream, warning });
+    generations = await streamsOf(nats, options, line);
   } catch (error) {
     await close();
     throw error;
@@ -37,11 +40,16 @@ export async function openJetStreamBackend(options: Options, line: LogLine, sign
     pullBytes: Math.floor(options.limits.inFlightBytes / 4),
     log: line,
   });
-  return { log, sink: new JetStreamSink(nats), store, coordinator, close };
+  return { log, sink: new JetStreamSink(nats), store, coordinator, generations, close };
 }
 
-/** What the options say of the stream. */
-export function streamSettings({ stream }: Options): StreamSettings {
-  const { name, subjects, replicas, maxAgeMs, maxBytes, duplicateWindowMs } = stream;
-  return { name, subjects, replicas, maxAgeMs, maxBytes, duplicateWindowMs };
+/** Compares before it looks at the streams, and notes them only where they are. */
+async function streamsOf(nats: NatsConnection, options: Options, line: LogLine): Promise<readonly StreamGeneration[]> {
+  const history = new StreamHistory(nats, options.app);
+  await history.expect(options.stream);
+  for (const settings of streamSettings(options)) {
+    const { stream, warnings } = await ensureStream(nats, settings, { create: false });
+    for (const warning of warnings) line('warn', 'stream.warning', { stream, warning });
+  }
+  return history.begin(options.stream);
 }

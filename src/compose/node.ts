@@ -2,12 +2,14 @@
 import { PiscinaThreads } from '../adapters/piscina/piscina-threads.js';
 import { systemClock } from '../adapters/system/system-clock.js';
 import { PARTITION_HASH } from '../core/key/partition.js';
+import type { StreamChain } from '../core/position/stream-chain.js';
+import { chainsOf } from '../core/position/stream-generations.js';
 import type { HostOptions } from '../host/host-options.js';
 import type { Options } from '../options/types.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { EventSink } from '../ports/event-log.js';
 import type { LogLine } from '../ports/log.js';
-import { keyRoute } from '../runtime/key-route.js';
+import { ChainedLog } from '../runtime/chained-log.js';
 import { Node } from '../runtime/node.js';
 import { StateReader } from '../runtime/state-reader.js';
 import type { Backend } from './backend.js';
@@ -15,6 +17,7 @@ import type { HostSetup } from './host.js';
 import { openJetStreamBackend } from './jetstream-backend.js';
 import { isSql, openSqlBackend } from './sql-backend.js';
 import { storeSettings } from './store.js';
+import { decoderMapping, streamRoutes } from './streams.js';
 
 /** A node and what its faces need. */
 export interface ComposedNode {
@@ -45,13 +48,14 @@ export async function composeNode(
   tuning: NodeTuning = {},
 ): Promise<ComposedNode> {
   const backend = await openBackend(options, line, signal);
-  const { log, sink, store, coordinator } = backend;
+  const { log, sink, store, coordinator, generations } = backend;
+  const chains = chainsOf(generations);
   const { partitions } = options;
   try {
     const node = new Node(
       {
         name: options.node,
-        stream: options.stream.name,
+        chains,
         partitions,
         threads: options.threads,
         acceptGap: options.acceptGap,
@@ -60,16 +64,16 @@ export async function composeNode(
         silentMsMax: tuning.silentMsMax,
       },
       {
-        log,
+        log: new ChainedLog(log, chains),
         sink,
         coordinator,
         threads: new PiscinaThreads<HostSetup>({
           entry: new URL('../../workers/host.js', import.meta.url).href,
           slots: options.threads,
-          setup: (slot) => hostSetup(options, slot),
+          setup: (slot) => hostSetup(options, chains, slot),
         }),
         clock: systemClock,
-        route: keyRoute({ key: options.event.format.key, partition: options.event.partition, partitions }),
+        routes: streamRoutes(options, generations),
         line,
         defer: setImmediate,
       },
@@ -95,18 +99,18 @@ function openBackend(options: Options, line: LogLine, signal?: AbortSignal): Pro
   return isSql(options) ? openSqlBackend(options, line, signal) : openJetStreamBackend(options, line, signal);
 }
 
-function hostSetup(options: Options, slot: number): HostSetup {
+function hostSetup(options: Options, chains: readonly StreamChain[], slot: number): HostSetup {
   const { app, node, handler, handlerOptions, statusSink } = options;
   const store = storeSettings(options);
-  return { app, node, handler, handlerOptions, store, statusSink, host: hostOptions(options, slot) };
+  return { app, node, handler, handlerOptions, store, statusSink, host: hostOptions(options, chains, slot) };
 }
 
 /** What the options say to a host. */
-function hostOptions(options: Options, slot: number): HostOptions {
+function hostOptions(options: Options, chains: readonly StreamChain[], slot: number): HostOptions {
   const { app, partitions, order, dedupe, limits, event, checkpoint } = options;
   return {
     slot,
-    stream: options.stream.name,
+    chains,
     checkpointMs: checkpoint.intervalMs,
     checkpointBytes: checkpoint.bytes,
     decoder: {
@@ -114,7 +118,7 @@ function hostOptions(options: Options, slot: number): HostOptions {
       limits: { payloadBytesMax: limits.payloadBytes, headerBytesMax: limits.headerBytes },
       idRequired: !dedupe.idempotent,
       partitions,
-      checkPartition: event.partition.kind === 'token',
+      ...decoderMapping(options),
     },
     actor: {
       layout: { app, partitions, hash: PARTITION_HASH },

@@ -15,6 +15,7 @@ import { SqliteDatabase } from '../adapters/sql/sqlite-database.js';
 import { lockSqlite } from '../adapters/sql/sqlite-lock.js';
 import { ensureStream } from '../adapters/sql/stream-subjects.js';
 import { systemClock } from '../adapters/system/system-clock.js';
+import { firstGeneration } from '../core/position/stream-generations.js';
 import type { Options } from '../options/types.js';
 import { redactUrl, sqlitePath } from '../options/urls.js';
 import type { LogLine } from '../ports/log.js';
@@ -69,6 +70,7 @@ export async function openSqlBackend(options: SqlOptions, line: LogLine, signal?
     }),
     store: new SqlCheckpointStore({ app, database: reading }),
     coordinator: new SqlCoordinator({ database: writing, app, node, partitions }),
+    generations: [firstGeneration(stream.name, 1)],
     close,
   };
 }

@@ -6,7 +6,7 @@ import { bytes, compact, count, duration } from './format.js';
 
 export function showNode(view: LiveView): void {
   const { node, threads, app } = view;
-  const { name, phase, stream } = node;
+  const { name, phase, streams } = node;
   redraw(byId('where'), [name, phase, app], () => [
     make('strong', {}, app),
     ` on ${name} `,
@@ -14,7 +14,10 @@ export function showNode(view: LiveView): void {
   ]);
   document.title = `${titleMark(view)}${app} · Millrace`;
   const about: [string, string][] = [
-    ['stream', stream === null ? 'unknown' : `${stream.stream}, ${count(stream.first)} to ${count(stream.last)}`],
+    ...streams.map(({ stream, first, last }): [string, string] => [
+      'stream',
+      `${stream}, ${count(first)} to ${count(last)}`,
+    ]),
     ['events read', count(node.eventsRead)],
     ['under way', bytes(node.inFlightBytes)],
     ['thread restarts', `${node.threadRestarts} in the last minute`],

@@ -8,6 +8,8 @@
 import { ownerText } from '../core/checkpoint/guard.js';
 import type { Layout, PartitionRecord } from '../core/checkpoint/record.js';
 import { decodeRecord, emptyCounters, encodeRecord, RECORD_FORMAT } from '../core/checkpoint/record.js';
+import type { StreamChain } from '../core/position/stream-chain.js';
+import { continues } from '../core/position/stream-chain.js';
 import { MillraceError } from '../errors.js';
 import type { CheckpointStore, StoredPartition, StoredRecord } from '../ports/checkpoint-store.js';
 
@@ -16,12 +18,13 @@ export interface ClaimRequest {
   readonly epoch: number;
   /** 128 random bits as hexadecimal, new for every claim. */
   readonly nonce: string;
-  /** First stored sequence when the first record was written, undefined if none ever was. */
+  /** Position of the first stored event when the first record was written, undefined if none ever was. */
   readonly origin: number | undefined;
-  /** First stored sequence of the stream now. */
+  /** Position of the first event that is still stored. */
   readonly first: number;
   readonly acceptGap: boolean;
-  readonly stream: string;
+  /** The streams that positions count through. What is stored must be its beginning. */
+  readonly chain: StreamChain;
   readonly layout: Layout;
   /** Wall clock, epoch ms. */
   readonly now: number;
@@ -73,15 +76,22 @@ function readRecord(seen: StoredRecord, request: ClaimRequest): PartitionRecord 
     problems.push(`stored with ${record.layout.partitions} partitions, started with ${layout.partitions}`);
   if (record.layout.hash !== layout.hash)
     problems.push(`stored with hash ${record.layout.hash}, this version uses ${layout.hash}`);
-  if (record.stream !== request.stream)
-    problems.push(`stored from stream ${record.stream}, started with ${request.stream}`);
+  if (!continues(request.chain, record.chain))
+    problems.push(`stored from ${chainText(record.chain)}, started with ${chainText(request.chain)}`);
   if (problems.length > 0) throw new MillraceError('LAYOUT_MISMATCH', `${where}: ${problems.join('; ')}`, { problems });
-  return record;
+  return { ...record, chain: request.chain };
+}
+
+/** `stream EVENTS, then EVENTS-1-of-4 from position 1001 on`. */
+function chainText(chain: StreamChain): string {
+  return chain
+    .map(({ stream, base }, at) => (at === 0 ? `stream ${stream}` : `then ${stream} from position ${base + 1} on`))
+    .join(', ');
 }
 
 /** L1. */
 function firstRecord(request: ClaimRequest): { record: PartitionRecord; kind: 'first' | 'rebuilt' } {
-  const { origin, first, partition, stream, layout, now } = request;
+  const { origin, first, partition, chain, layout, now } = request;
   if (origin !== undefined && origin !== first && !request.acceptGap)
     throw new MillraceError(
       'LOST_CHECKPOINT',
@@ -92,7 +102,7 @@ function firstRecord(request: ClaimRequest): { record: PartitionRecord; kind: 'f
     format: RECORD_FORMAT,
     layout,
     partition,
-    stream,
+    chain,
     position: { floor: first - 1, above: [] },
     anchor: { sequence: 0, time: '' },
     watermark: unset,

@@ -19,6 +19,8 @@ export interface DecoderOptions {
   /** False where dedupe is off: an event then needs no id. */
   readonly idRequired: boolean;
   readonly partitions: number;
+  /** The server's mapping adds the partition to the subject: token `index` of `tokens`. It is taken out again. */
+  readonly mapping?: { readonly index: number; readonly tokens: number } | undefined;
   /** The partition was not computed from the subject token that holds the key, so it must be checked. */
   readonly checkPartition: boolean;
 }
@@ -49,7 +51,7 @@ export class EventDecoder {
   decode(bytes: Buffer, reader: BatchReader): DecodedRecord {
     const { limits } = this.#options;
     const { subjectAt, headersAt, bodyAt, end } = reader;
-    const subject = bytes.toString('utf8', subjectAt, headersAt);
+    const subject = this.#published(bytes.toString('utf8', subjectAt, headersAt));
     const bodyBytes = end - bodyAt;
     const rejection = this.#checkBytes(bytes, reader, subject);
     const kept = bodyBytes > limits.payloadBytesMax ? keptUpTo(bytes, bodyAt, end) : end;
@@ -77,6 +79,14 @@ export class EventDecoder {
     }
     const decoded = decodeEvent(raw, this.#options.format, this.#options.idRequired);
     return { raw, decoded: this.#options.checkPartition ? this.#checkPartition(decoded, reader.partition) : decoded };
+  }
+
+  /** The subject as it was published. */
+  #published(subject: string): string {
+    const { mapping } = this.#options;
+    if (mapping === undefined) return subject;
+    const tokens = subject.split('.');
+    return tokens.length === mapping.tokens ? tokens.toSpliced(mapping.index - 1, 1).join('.') : subject;
   }
 
   /** Decodes the text that was stored of an event: a parked one, or a dead letter. */

@@ -12,6 +12,9 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Handler } from '../core/actor/handler.js';
+import { partitionsOf, streamIndexOf } from '../core/key/stream-share.js';
+import type { StreamChain } from '../core/position/stream-chain.js';
+import { newestOf } from '../core/position/stream-chain.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Clock } from '../ports/clock.js';
 import type { LogLine } from '../ports/log.js';
@@ -127,7 +130,7 @@ export class Host {
         this.#takeIn(message);
         return;
       case 'mark':
-        for (const partition of this.#partitions.values()) {
+        for (const partition of this.#of(message.stream)) {
           partition.routed(message.anchor, message.streamTime);
           partition.settle();
         }
@@ -136,13 +139,13 @@ export class Host {
         this.#partitions.get(message.partition)?.run(message.position, message.anchor, message.gap);
         return;
       case 'gap':
-        for (const partition of this.#partitions.values()) partition.skipped(message.first, message.last);
+        for (const partition of this.#of(message.stream)) partition.skipped(message.first, message.last);
         return;
     }
   }
 
   #takeIn(batch: Extract<MainToHost, { kind: 'batch' }>): void {
-    const { buffer, length, count, anchor, streamTime } = batch;
+    const { stream, buffer, length, count, anchor, streamTime } = batch;
     const bytes = Buffer.from(buffer);
     const reader = new BatchReader(buffer, length);
     this.#scanned.open(buffer, length);
@@ -156,12 +159,25 @@ export class Host {
       const { raw, decoded } = this.#decoder.decode(bytes, reader);
       actor.offer(raw, decoded);
     }
-    for (const partition of this.#partitions.values()) {
+    for (const partition of this.#of(stream)) {
       partition.routed(anchor, streamTime);
       partition.settle();
       if (partition.isDue(this.#options.checkpointMs, this.#options.checkpointBytes)) partition.save();
     }
-    this.#deps.post({ kind: 'done', buffer, length, count }, [buffer]);
+    this.#deps.post({ kind: 'done', stream, buffer, length, count }, [buffer]);
+  }
+
+  /** Partitions whose events are in this stream. */
+  #of(stream: number): Iterable<HostedPartition> {
+    const { chains, actor } = this.#options;
+    if (chains.length === 1) return this.#partitions.values();
+    const [first, last] = partitionsOf(stream, actor.layout.partitions, chains.length);
+    return [...this.#partitions.values()].filter(({ partition }) => partition >= first && partition <= last);
+  }
+
+  #chainOf(partition: number): StreamChain {
+    const { chains, actor } = this.#options;
+    return chains[streamIndexOf(partition, actor.layout.partitions, chains.length)]!;
   }
 
   /** T2. */
@@ -196,7 +212,7 @@ export class Host {
     this.#claiming.set(partition, epoch);
     const isWanted = (): boolean => !this.#draining && this.#claiming.get(partition) === epoch;
     let claimed: Claimed | undefined;
-    const request = { partition, epoch, origin, first, acceptGap, nonce: nonce(), stream: this.#options.stream };
+    const request = { partition, epoch, origin, first, acceptGap, nonce: nonce(), chain: this.#chainOf(partition) };
     try {
       claimed = await retrying(clock, log, 'partition.claim', isWanted, () =>
         claimPartition(store, { ...request, layout: this.#options.actor.layout, now: clock.now() }),
@@ -213,7 +229,7 @@ export class Host {
     post({
       kind: 'claimed',
       partition,
-      stream: record.stream,
+      stream: newestOf(record.chain).stream,
       position: record.position,
       anchor: record.anchor,
       created: claimed.kind === 'first',

@@ -41,7 +41,7 @@ export function getTimeline(url: string, { timeline }: Pick<LiveDependencies, 't
 function liveView(status: NodeStatus, since: number, after: number, deps: LiveDependencies): LiveView {
   const { history, timeline, app, actions } = deps;
   const now = deps.now();
-  const { name, phase, stream, unread, eventsRead, inFlightBytes, threadRestarts } = status;
+  const { name, phase, streams, unread, eventsRead, inFlightBytes, threadRestarts } = status;
   return {
     now,
     app,
@@ -49,7 +49,7 @@ function liveView(status: NodeStatus, since: number, after: number, deps: LiveDe
     node: {
       name,
       phase,
-      stream: stream ?? null,
+      streams,
       lagEvents: unread ?? null,
       lagMs: lagMsOf(status, now) ?? null,
       eventsRead,
@@ -69,8 +69,13 @@ function liveView(status: NodeStatus, since: number, after: number, deps: LiveDe
   };
 }
 
-function livePartition(partition: Readonly<PartitionStatus>, { name, stream }: NodeStatus, now: number): LivePartition {
+function livePartition(
+  partition: Readonly<PartitionStatus>,
+  { name, streams }: NodeStatus,
+  now: number,
+): LivePartition {
   const { report, fault } = partition;
+  const stream = streams.find(({ partitions: [from, to] }) => partition.partition >= from && partition.partition <= to);
   const { phase, slot, epoch, since, recoveries } = partition;
   return {
     partition: partition.partition,

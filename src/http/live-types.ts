@@ -21,7 +21,7 @@ export interface LiveView {
 export interface LiveNode {
   readonly name: string;
   readonly phase: string;
-  readonly stream: { readonly stream: string; readonly first: number; readonly last: number } | null;
+  readonly streams: readonly { readonly stream: string; readonly first: number; readonly last: number }[];
   readonly lagEvents: number | null;
   readonly lagMs: number | null;
   readonly eventsRead: number;

@@ -1,6 +1,7 @@
 /** What options must be to each other, each with the reason. Checks of what single values are stand in the table. */
 import type { Place } from '../core/event/event-format.js';
 import { printDuration, printSize } from './quantities.js';
+import { problemOfMapping } from './stream-mapping.js';
 import { covers, tokenAt } from './subjects.js';
 import type { OptionPath, ValueOf } from './types.js';
 import { hasUrlCredentials } from './urls.js';
@@ -117,6 +118,29 @@ export const crossChecks: readonly CrossCheck[] = [
     place.kind === 'token'
       ? tokenProblem('event.partition', place.index, subjects, 'its events would have no partition of their own')
       : undefined,
+  ),
+
+  check(['stream.count', 'sql.url'], ([count, url]) =>
+    count === 1 || url === undefined ? undefined : `stream.count is ${count}, but a SQL database has one stream`,
+  ),
+  check(['stream.count', 'partitions'], ([count, partitions]) =>
+    count <= partitions
+      ? undefined
+      : `stream.count ${count} is more than partitions ${partitions}: a stream holds whole partitions`,
+  ),
+  check(
+    ['stream.count', 'stream.subjects', 'event.key', 'event.partition', 'event.id', 'event.type'],
+    ([count, subjects, key, partition, id, type]) => {
+      if (count === 1) return undefined;
+      const where = `stream.count is ${count}, but`;
+      if (partition.kind !== 'key')
+        return `${where} event.partition is set: the mapping writes the number, and it is read from there`;
+      const problem = problemOfMapping(subjects, key);
+      if (problem !== undefined) return `${where} ${problem}`;
+      return key.kind === 'token' || (id.kind !== 'token' && type.kind !== 'token')
+        ? undefined
+        : `${where} event.id and event.type cannot be tokens of a subject that is stored without the key`;
+    },
   ),
 
   check(['order.settle', 'dedupe.horizon', 'dedupe.idempotent'], ([settle, horizon, idempotent]) =>

@@ -107,6 +107,12 @@ export const optionTable = {
 
   'stream.name': option(streamName, 'EVENTS', 'Stream that holds the events.'),
   'stream.subjects': option(subjectList, ['events.*'], 'Subjects of the stream.'),
+  'stream.count': option(
+    whole({ min: 1, max: 256, why: 'each stream is read on its own' }),
+    1,
+    'How many streams the partitions are spread over. More than one needs the mapping that provision prints.',
+    { flag: 'streams' },
+  ),
   'stream.replicas': option(
     whole({ min: 1, max: 5, why: 'JetStream keeps at most 5 copies' }),
     1,

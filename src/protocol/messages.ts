@@ -72,9 +72,13 @@ export type MainToHost =
       readonly anchor: Anchor;
       readonly gap: readonly number[];
     }
-  /** Events, in stream order; everything of the host's running partitions up to `anchor` is in this batch or was in an earlier one. */
+  /**
+   * Events of one stream, in its order; everything up to `anchor` of the host's running partitions of that stream is in
+   * this batch or was in an earlier one. `stream` is its index, here and below.
+   */
   | {
       readonly kind: 'batch';
+      readonly stream: number;
       readonly buffer: ArrayBuffer;
       readonly length: number;
       readonly count: number;
@@ -82,11 +86,11 @@ export type MainToHost =
       readonly streamTime: number;
     }
   /** Nothing for this host up to `anchor`; the stream has reached `streamTime` (epoch ms). */
-  | { readonly kind: 'mark'; readonly anchor: Anchor; readonly streamTime: number }
+  | { readonly kind: 'mark'; readonly stream: number; readonly anchor: Anchor; readonly streamTime: number }
   /** Stop the partition for good, its last decided state saved. */
   | { readonly kind: 'halt'; readonly partition: number; readonly fault: Fault }
-  /** Sequences that are gone, accepted by the operator, for all running partitions below. */
-  | { readonly kind: 'gap'; readonly first: number; readonly last: number }
+  /** Sequences that are gone, accepted by the operator, for all running partitions of the stream below. */
+  | { readonly kind: 'gap'; readonly stream: number; readonly first: number; readonly last: number }
   /** Save everything decided, then let go of all partitions. */
   | { readonly kind: 'drain' }
   /** Something that a person asks of a partition; answered once by `answer`, changes when they are durable. */
@@ -106,7 +110,13 @@ export type HostToMain =
     }
   | { readonly kind: 'refused'; readonly partition: number; readonly fault: Fault }
   /** The batch is taken in; its buffer comes back for the next one. */
-  | { readonly kind: 'done'; readonly buffer: ArrayBuffer; readonly length: number; readonly count: number }
+  | {
+      readonly kind: 'done';
+      readonly stream: number;
+      readonly buffer: ArrayBuffer;
+      readonly length: number;
+      readonly count: number;
+    }
   /** The incarnation is over: `fenced` means claim again, everything else that an operator must look. */
   | { readonly kind: 'stopped'; readonly partition: number; readonly fault: Fault }
   /** A partition that had stopped because it was full has room again: claim it again. */

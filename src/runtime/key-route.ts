@@ -15,6 +15,14 @@ import { partitionOf } from '../core/key/partition.js';
 /** 0 to partitions − 1. */
 export type KeyRoute = (subject: Uint8Array, headers: Uint8Array | undefined, body: Uint8Array) => number;
 
+/** The same, for the event at a position: it may have been stored before its partition moved to this stream. */
+export type StreamRoute = (
+  subject: Uint8Array,
+  headers: Uint8Array | undefined,
+  body: Uint8Array,
+  position: number,
+) => number;
+
 export interface KeyRouteOptions {
   readonly key: EventFormat['key'];
   /** `key`: the hash of the key decides. A token: it is the partition's number, as the server's mapping wrote it. */
@@ -37,6 +45,31 @@ export function keyRoute({ key, partition, partitions }: KeyRouteOptions): KeyRo
     default:
       throw new RangeError(`a key cannot come from ${key.kind}`);
   }
+}
+
+export interface MappedRouteOptions {
+  /** For what was stored before the partitions moved to this stream, in a stream of other subjects. */
+  readonly earlier: StreamRoute;
+  /** Position of the event before the first of this stream. */
+  readonly base: number;
+  /** The token that the server's mapping wrote. */
+  readonly index: number;
+  /** The partitions of the stream. */
+  readonly first: number;
+  readonly last: number;
+}
+
+/**
+ * For one of several streams: the server has written the partition into the subject. A number that does not belong to
+ * the stream, which only a mistaken configuration can bring, goes to the stream's first partition: it says what is
+ * wrong with the event, where nobody would otherwise.
+ */
+export function mappedRoute({ earlier, base, index, first, last }: MappedRouteOptions): StreamRoute {
+  const number = byNumber(index, last + 1);
+  return (subject, headers, body, position) => {
+    if (position <= base) return earlier(subject, headers, body, position);
+    return Math.max(first, number(subject, headers, body));
+  };
 }
 
 function byToken(index: number, partitions: number): KeyRoute {

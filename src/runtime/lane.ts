@@ -21,15 +21,17 @@ const SPARE_BUFFERS = 8;
 export class Lane {
   readonly #link: HostLink;
   readonly #batchBytes: number;
+  readonly #stream: number;
   #writer: BatchWriter | undefined;
   readonly #spare: ArrayBuffer[] = [];
   #underWay = 0;
   #bytesUnderWay = 0;
   #anchor: Anchor = { sequence: 0, time: '' };
 
-  /** `inFlightBytesMax`: how much may be under way to all hosts together. */
-  constructor(link: HostLink, inFlightBytesMax: number) {
+  /** `stream`: the index of the stream whose events it carries. `inFlightBytesMax`: how much of it may be under way. */
+  constructor(link: HostLink, stream: number, inFlightBytesMax: number) {
     this.#link = link;
+    this.#stream = stream;
     this.#batchBytes = Math.min(BATCH_BYTES, Math.ceil(inFlightBytesMax / BATCHES_UNDER_WAY));
   }
 
@@ -61,7 +63,7 @@ export class Lane {
     this.#underWay++;
     this.#bytesUnderWay += length;
     this.#anchor = anchor;
-    this.#link.post({ kind: 'batch', buffer, length, count, anchor, streamTime }, [buffer]);
+    this.#link.post({ kind: 'batch', stream: this.#stream, buffer, length, count, anchor, streamTime }, [buffer]);
     return true;
   }
 
@@ -69,7 +71,7 @@ export class Lane {
   mark(anchor: Anchor, streamTime: number): void {
     if (this.#writer !== undefined) return; // its batch will say so
     this.#anchor = anchor;
-    this.#link.post({ kind: 'mark', anchor, streamTime });
+    this.#link.post({ kind: 'mark', stream: this.#stream, anchor, streamTime });
   }
 
   post(message: MainToHost): void {

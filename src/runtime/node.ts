@@ -13,6 +13,8 @@
 import type { AnchorVerdict } from '../core/position/anchor-check.js';
 import { checkAnchor } from '../core/position/anchor-check.js';
 import { cutBack, skipTo } from '../core/position/resume.js';
+import type { StreamChain } from '../core/position/stream-chain.js';
+import { newestOf, placeOf } from '../core/position/stream-chain.js';
 import { codeOf, MillraceError, messageOf } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { Coordinator } from '../ports/coordinator.js';
@@ -22,19 +24,21 @@ import type { HostLink, Threads } from '../ports/threads.js';
 import { errorOf, faultOf } from '../protocol/fault.js';
 import type { Answer, Fault, HostToMain, Question, ThreadReport } from '../protocol/messages.js';
 import { pause, retrying } from '../retrying.js';
-import type { KeyRoute } from './key-route.js';
+import type { StreamRoute } from './key-route.js';
 import { OutputPublisher } from './outputs.js';
 import type { PartitionStatus } from './partition-table.js';
 import { slotOf } from './partition-table.js';
 import { Questions } from './questions.js';
 import { lastUpTo } from './resume-point.js';
 import type { PartitionStart } from './router.js';
-import { Router } from './router.js';
+import type { StreamStatus } from './stream-routers.js';
+import { StreamRouters } from './stream-routers.js';
 import { type SlotEvents, Supervisor } from './supervisor.js';
 
 export interface NodeOptions {
   readonly name: string;
-  readonly stream: string;
+  /** The streams, each with those before it; the nth holds the nth share of the partitions. */
+  readonly chains: readonly StreamChain[];
   readonly partitions: number;
   readonly threads: number;
   readonly acceptGap: boolean;
@@ -51,7 +55,8 @@ export interface NodeDependencies {
   readonly coordinator: Coordinator;
   readonly threads: Threads;
   readonly clock: Clock;
-  readonly route: KeyRoute;
+  /** One for each stream. */
+  readonly routes: readonly StreamRoute[];
   readonly line: LogLine;
   readonly defer: (callback: () => void) => void;
 }
@@ -61,8 +66,8 @@ export type NodePhase = 'new' | 'starting' | 'running' | 'draining' | 'stopped' 
 export interface NodeStatus {
   readonly name: string;
   readonly phase: NodePhase;
-  readonly stream: StreamInfo | undefined;
-  /** Events of the stream that were not yet read by this node; undefined while that is not known. */
+  readonly streams: readonly StreamStatus[];
+  /** Events of the streams that were not yet read by this node; undefined while that is not known. */
   readonly unread: number | undefined;
   /** When the newest event that this node has read came into the stream, epoch ms; undefined before the first. */
   readonly streamTime: number | undefined;
@@ -81,7 +86,7 @@ const RECLAIM_MS = 100;
 export class Node {
   readonly #options: NodeOptions;
   readonly #deps: NodeDependencies;
-  readonly #router: Router;
+  readonly #router: StreamRouters;
   readonly #supervisor: Supervisor;
   readonly #outputs: OutputPublisher;
   readonly #table = new Map<number, PartitionStatus>();
@@ -93,7 +98,6 @@ export class Node {
   readonly #questions = new Questions();
   readonly #origins = new Map<number, number | undefined>();
   #phase: NodePhase = 'new';
-  #info: StreamInfo | undefined;
   #cancelInfo: () => void = () => undefined;
   #settled: () => void = () => undefined;
   #fail: (error: MillraceError) => void = () => undefined;
@@ -106,16 +110,13 @@ export class Node {
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
     });
-    this.#router = new Router(
-      { stream: options.stream, partitions: options.partitions, inFlightBytesMax: options.inFlightBytesMax },
-      {
-        ...deps,
-        events: {
-          hole: (first, last, partitions) => this.#onHole(first, last, partitions),
-          failed: (error) => this.#haltAll(error),
-        },
+    this.#router = new StreamRouters(options, {
+      ...deps,
+      events: {
+        hole: (stream, first, last, partitions) => this.#onHole(stream, first, last, partitions),
+        failed: (stream, error) => this.#haltAll(error, stream),
       },
-    );
+    });
     const slotEvents: SlotEvents = {
       opened: (slot, link) => this.#onOpened(slot, link),
       received: (slot, message) => this.#onMessage(slot, message),
@@ -182,12 +183,12 @@ export class Node {
   }
 
   status(): NodeStatus {
-    const next = this.#router.next;
+    const { streams } = this.#router;
     return {
       name: this.#options.name,
       phase: this.#phase,
-      stream: this.#info,
-      unread: this.#info === undefined ? undefined : Math.max(0, this.#info.last - next + 1),
+      streams,
+      unread: streams.length === 0 ? undefined : streams.reduce((sum, { unread }) => sum + unread, 0),
       streamTime: this.#router.streamTime,
       eventsRead: this.#router.eventsRead,
       inFlightBytes: this.#router.inFlightBytes,
@@ -238,7 +239,7 @@ export class Node {
   #onMessage(slot: number, message: HostToMain): void {
     switch (message.kind) {
       case 'done':
-        this.#router.done(slot, message.buffer, message.length);
+        this.#router.done(slot, message.stream, message.buffer, message.length);
         return;
       case 'claimed':
         void this.#onClaimed(message);
@@ -289,7 +290,7 @@ export class Node {
       this.#isAlive() && this.#links.get(status.slot) === link && status.phase === 'claiming';
     try {
       const prepared = await retrying(clock, line, 'partition.claim', isWanted, async () => ({
-        info: await this.#streamInfo(),
+        info: await this.#router.infoOf(partition),
         ticket: await coordinator.claim(partition),
       }));
       if (prepared === undefined || !isWanted()) return;
@@ -313,10 +314,10 @@ export class Node {
     const isWanted = (): boolean => this.#isAlive() && status.phase === 'claiming' && status.epoch === epoch;
     try {
       const start = await retrying(clock, line, 'partition.verify', isWanted, async () => {
-        const info = await this.#streamInfo();
+        const info = await this.#router.infoOf(partition);
         if (this.#origins.get(partition) === undefined) await coordinator.establish(partition, info.first);
         const stored = anchor.sequence >= info.first && anchor.sequence <= info.last && anchor.sequence > 0;
-        const time = stored ? await log.timeOf(this.#options.stream, anchor.sequence) : undefined;
+        const time = stored ? await log.timeOf(this.#router.streamOf(partition), anchor.sequence) : undefined;
         return this.#startAt(message, info, checkAnchor(position.floor, anchor, info, time));
       });
       if (start === undefined || !isWanted()) return;
@@ -332,17 +333,19 @@ export class Node {
 
   /** Where a claimed partition starts. Throws GAP or REGRESSION unless an operator has accepted the loss. */
   async #startAt(
-    { position, anchor }: Message<'claimed'>,
+    { partition, position, anchor }: Message<'claimed'>,
     info: StreamInfo,
     verdict: AnchorVerdict,
   ): Promise<Pick<PartitionStart, 'position' | 'anchor' | 'gap'>> {
-    const { stream, acceptGap } = this.#options;
+    const { acceptGap } = this.#options;
     const { log } = this.#deps;
+    const chain = this.#options.chains[this.#router.indexOf(partition)]!;
+    const { stream } = newestOf(chain);
     switch (verdict.kind) {
       case 'intact':
         return { position, anchor, gap: [] };
       case 'gap':
-        if (!acceptGap) throw errorOf(gapFault(stream, verdict.first, verdict.last));
+        if (!acceptGap) throw errorOf(gapFault(chain, verdict.first, verdict.last));
         // Where only the anchor's own event is gone, what is before it is still there: it is read, and the gap is met
         // again as a hole. One that lies below the floor was decided and is missed by nobody.
         if (verdict.first > position.floor + 1 || verdict.last <= position.floor) return { position, anchor, gap: [] };
@@ -397,19 +400,23 @@ export class Node {
     void this.#claim(status);
   }
 
-  #onHole(first: number, last: number, partitions: readonly number[]): void {
+  #onHole(index: number, first: number, last: number, partitions: readonly number[]): void {
+    const chain = this.#options.chains[index]!;
     if (this.#options.acceptGap) {
-      this.#deps.line('warn', 'stream.gap.accepted', { first, last, partitions: partitions.length });
-      this.#router.acceptHole(first, last);
+      const { stream } = newestOf(chain);
+      this.#deps.line('warn', 'stream.gap.accepted', { stream, first, last, partitions: partitions.length });
+      this.#router.acceptHole(index, first, last);
       return;
     }
-    const fault = gapFault(this.#options.stream, first, last);
+    const fault = gapFault(chain, first, last);
     for (const partition of partitions) this.#halt(partition, fault);
   }
 
-  #haltAll(error: Error): void {
-    for (const status of this.#table.values())
-      if (status.phase === 'running') this.#halt(status.partition, faultOf(error));
+  /** Of one stream, or of all. */
+  #haltAll(error: Error, stream?: number): void {
+    for (const { partition, phase } of this.#table.values())
+      if (phase === 'running' && (stream === undefined || this.#router.indexOf(partition) === stream))
+        this.#halt(partition, faultOf(error));
   }
 
   /** N3. */
@@ -437,18 +444,12 @@ export class Node {
       .catch((error: unknown) => this.#haltAll(error instanceof Error ? error : new Error(messageOf(error))));
   }
 
-  /** Always asked anew: an end of the stream that is older than a checkpoint would look like a regression. */
-  async #streamInfo(): Promise<StreamInfo> {
-    const info = await this.#deps.log.info(this.#options.stream);
-    this.#info = info;
-    return info;
-  }
-
   /** Keeps the stream's end known, for lag. */
   #followStream(): void {
     this.#cancelInfo = this.#deps.clock.after(STREAM_INFO_MS, () => {
       if (!this.#isAlive()) return;
-      this.#streamInfo()
+      this.#router
+        .follow()
         .catch((error: unknown) =>
           this.#deps.line('debug', 'stream.info', { code: codeOf(error), error: messageOf(error) }),
         )
@@ -485,7 +486,9 @@ function isRepairable({ code }: Fault): boolean {
   return code === 'DEAD_LETTERS_FULL' || code === 'PARKED_FULL' || code === 'SEQUENCE_GAP';
 }
 
-function gapFault(stream: string, first: number, last: number): Fault {
-  const message = `stream ${stream}: sequences ${first} to ${last} are gone and were not processed`;
+function gapFault(chain: StreamChain, from: number, to: number): Fault {
+  const [first, last] = [placeOf(chain, from), placeOf(chain, to)];
+  const end = first.stream === last.stream ? last.sequence : `${last.sequence} of ${last.stream}`;
+  const message = `stream ${first.stream}: sequences ${first.sequence} to ${end} are gone and were not processed`;
   return { code: 'GAP', message, problems: [] };
 }

@@ -18,11 +18,13 @@ import type { Clock } from '../ports/clock.js';
 import type { EventLog, Reading, ReadSink } from '../ports/event-log.js';
 import { timeText } from '../ports/event-log.js';
 import type { HostLink } from '../ports/threads.js';
-import type { KeyRoute } from './key-route.js';
+import type { StreamRoute } from './key-route.js';
 import { Lane } from './lane.js';
 
 export interface RouterOptions {
   readonly stream: string;
+  /** The place of the stream among those of the application. */
+  readonly index: number;
   readonly partitions: number;
   /** Most bytes between the log and the hosts. */
   readonly inFlightBytesMax: number;
@@ -38,7 +40,7 @@ export interface RouterEvents {
 export interface RouterDependencies {
   readonly log: EventLog;
   readonly clock: Clock;
-  readonly route: KeyRoute;
+  readonly route: StreamRoute;
   readonly events: RouterEvents;
   /** Calls back at the end of this turn of the event loop. */
   readonly defer: (callback: () => void) => void;
@@ -99,9 +101,19 @@ export class Router {
     return this.#streamMs === 0 ? undefined : this.#streamMs;
   }
 
-  /** The sequence that is read next. */
-  get next(): number {
-    return this.#next;
+  /** Events up to `last` that were not read. */
+  unread(last: number): number {
+    return Math.max(0, last - this.#next + 1);
+  }
+
+  /** Whether a partition of the stream runs here, or is about to. */
+  get isNeeded(): boolean {
+    return this.#starting.length > 0 || this.#laneOf.some((lane) => lane !== undefined);
+  }
+
+  /** Whether a rewind would change what is read. */
+  get isDue(): boolean {
+    return this.#starting.length > 0 || (this.#reading !== undefined) !== this.isNeeded;
   }
 
   /** Whether the end of the stream was reached, as far as is known. */
@@ -111,11 +123,11 @@ export class Router {
 
   /** Where the operator's decision about a hole goes: to all hosts. */
   acceptHole(first: number, last: number): void {
-    for (const lane of this.#lanes.values()) lane.post({ kind: 'gap', first, last });
+    for (const lane of this.#lanes.values()) lane.post({ kind: 'gap', stream: this.#options.index, first, last });
   }
 
   openLane(slot: number, link: HostLink): void {
-    this.#lanes.set(slot, new Lane(link, this.#options.inFlightBytesMax));
+    this.#lanes.set(slot, new Lane(link, this.#options.index, this.#options.inFlightBytesMax));
   }
 
   /** The host of the slot is gone; its partitions are no longer routed. */
@@ -252,7 +264,7 @@ export class Router {
     this.#events++;
     this.#streamMs = timeMs;
     this.#flushSoon();
-    const partition = this.#deps.route(subject, headers, body);
+    const partition = this.#deps.route(subject, headers, body, sequence);
     const lane = this.#laneOf[partition];
     if (lane === undefined || sequence <= this.#high[partition]!) return;
     this.#high[partition] = sequence;

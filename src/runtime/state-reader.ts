@@ -8,6 +8,7 @@ import { decodeRecord } from '../core/checkpoint/record.js';
 import { problemOfName } from '../core/key/key.js';
 import { PARTITION_HASH, partitionOf } from '../core/key/partition.js';
 import { isDecided } from '../core/position/position-window.js';
+import { placeOf, positionAt } from '../core/position/stream-chain.js';
 import { MillraceError } from '../errors.js';
 import type { CheckpointStore, StateReading } from '../ports/checkpoint-store.js';
 import type { Clock } from '../ports/clock.js';
@@ -121,6 +122,7 @@ export class StateReader {
     const envelope = reading.state === undefined ? undefined : readEnvelope(reading.state);
     if (reading.state !== undefined && envelope === undefined)
       throw new MillraceError('CORRUPT_CHECKPOINT', `the state of key ${JSON.stringify(key)} cannot be read`);
+    const { stream, sequence } = placeOf(record.chain, record.position.floor);
     return {
       key,
       partition: record.partition,
@@ -129,7 +131,7 @@ export class StateReader {
       id: envelope?.id ?? null,
       sequence: envelope === undefined ? null : Number(envelope.sequence),
       applied: envelope?.applied ?? 0,
-      position: { stream: record.stream, floor: record.position.floor, checkpoint: reading.stored.number },
+      position: { stream, floor: sequence, checkpoint: reading.stored.number },
       checkpointAgeMs: Math.max(0, this.#clock.now() - record.savedAt),
     };
   }
@@ -137,12 +139,13 @@ export class StateReader {
 
 function reflects(record: PartitionRecord, after: Receipt | undefined): boolean {
   if (after === undefined) return true;
-  if (after.stream !== record.stream)
-    throw new MillraceError(
-      'REQUEST_INVALID',
-      `the receipt is of stream ${after.stream}, the partition reads ${record.stream}`,
-    );
-  return isDecided(record.position, after.sequence);
+  const position = positionAt(record.chain, after);
+  if (position !== undefined) return isDecided(record.position, position);
+  const streams = record.chain.map(({ stream }) => stream).join(' and ');
+  throw new MillraceError(
+    'REQUEST_INVALID',
+    `the receipt is of stream ${after.stream}, the partition reads ${streams}`,
+  );
 }
 
 /** Reads `stream:sequence:partition`, the text form of a receipt. Throws REQUEST_INVALID. */

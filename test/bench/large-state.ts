@@ -44,7 +44,10 @@ async function main(): Promise<void> {
   const nats = await startNatsServer({ binary: binaries.nats, dir: join(dir, 'nats') });
   const redis = await startRedisServer({ binary: binaries.redis, dir: join(dir, 'redis') });
   try {
-    await provision(defaultOptions({ nats: { url: nats.url }, redis: { url: redis.url } }), () => undefined, true);
+    await provision(defaultOptions({ nats: { url: nats.url }, redis: { url: redis.url } }), () => undefined, {
+      create: true,
+      move: false,
+    });
     await fill(redis.url, keys);
     const child = fork(fileURLToPath(import.meta.url), [nats.url, redis.url]);
     const [started] = (await once(child, 'message')) as [Started];
@@ -78,7 +81,7 @@ async function fill(url: string, keys: number): Promise<void> {
       format: RECORD_FORMAT,
       layout: { app: 'main', partitions: PARTITIONS, hash: PARTITION_HASH },
       partition,
-      stream: 'EVENTS',
+      chain: [{ stream: 'EVENTS', base: 0 }],
       position: { floor: 0, above: [] },
       anchor: { sequence: 0, time: '' },
       watermark: unset,

@@ -28,7 +28,7 @@ export const PARTITIONS = 8;
 export const runningStatus: NodeStatus = {
   name: 'node-1',
   phase: 'running',
-  stream: { stream: 'EVENTS', first: 1, last: 5 },
+  streams: [{ stream: 'EVENTS', partitions: [0, 63], first: 1, last: 5, unread: 0, isRead: true }],
   unread: 0,
   streamTime: undefined,
   eventsRead: 5,
@@ -165,7 +165,7 @@ export class HttpWorld {
       format: RECORD_FORMAT,
       layout: { app: 'main', partitions: PARTITIONS, hash: PARTITION_HASH },
       partition,
-      stream: 'EVENTS',
+      chain: [{ stream: 'EVENTS', base: 0 }],
       position: { floor, above: [] },
       anchor: { sequence: 0, time: '' },
       watermark: unset,

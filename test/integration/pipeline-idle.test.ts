@@ -16,7 +16,7 @@ async function start() {
   let deferred: (() => void)[] = [];
   const told: MainToHost[] = [];
   const router = new Router(
-    { stream: 'S', partitions: 1, inFlightBytesMax: 1_000_000 },
+    { stream: 'S', index: 0, partitions: 1, inFlightBytesMax: 1_000_000 },
     {
       clock: { now: () => elapsed, elapsed: () => elapsed, after: () => () => undefined },
       route: () => 0,

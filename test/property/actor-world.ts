@@ -73,7 +73,7 @@ export class World {
       format: RECORD_FORMAT,
       layout: options.layout,
       partition: PARTITION,
-      stream: 'EVENTS',
+      chain: [{ stream: 'EVENTS', base: 0 }],
       position: { floor: 0, above: [] },
       anchor: { sequence: 0, time: '' },
       watermark: Number.NEGATIVE_INFINITY,

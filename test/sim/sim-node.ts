@@ -87,7 +87,7 @@ export class SimNode {
     this.node = new Node(
       {
         name: nodeName,
-        stream: STREAM,
+        chains: [[{ stream: STREAM, base: 0 }]],
         partitions: plan.partitions,
         threads: plan.slots,
         acceptGap,
@@ -100,7 +100,7 @@ export class SimNode {
         coordinator: new SimCoordinator(world.claims.as(nodeName), connect('coordinator')),
         threads: this.threads,
         clock,
-        route: keyRoute({ key: format.key, partition: { kind: 'key' }, partitions: plan.partitions }),
+        routes: [keyRoute({ key: format.key, partition: { kind: 'key' }, partitions: plan.partitions })],
         line: world.line(processName),
         defer: (callback) => void time.after(0, process, callback),
       },
@@ -133,7 +133,7 @@ function hostOptions(plan: Plan, slot: number): HostOptions {
   const { partitions, checkpointMs, checkpointBytes, payloadBytesMax } = plan;
   return {
     slot,
-    stream: STREAM,
+    chains: [[{ stream: STREAM, base: 0 }]],
     checkpointMs,
     checkpointBytes,
     decoder: {

@@ -1,5 +1,5 @@
 /** NATS and Redis of one test file: real servers in a temporary directory, and the test's own eyes on both. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager, type StreamConfig } from '@nats-io/jetstream';
@@ -17,6 +17,8 @@ import { NodeProcess, type ProcessTuning } from './node-process.js';
 export interface ClusterOptions {
   /** Another nats-server than the machine's own. */
   readonly natsBinary?: ServerBinary | undefined;
+  /** More configuration of the nats-server. */
+  readonly natsConfig?: string | undefined;
   readonly redisArgs?: readonly string[] | undefined;
 }
 
@@ -37,10 +39,14 @@ export class Cluster {
     this.db = db;
   }
 
-  static async start({ natsBinary, redisArgs }: ClusterOptions = {}): Promise<Cluster> {
+  static async start({ natsBinary, natsConfig, redisArgs }: ClusterOptions = {}): Promise<Cluster> {
     const dir = await mkdtemp(join(tmpdir(), 'millrace-cluster-'));
     const binaries = await locateServers();
-    const nats = await startNatsServer({ binary: natsBinary ?? binaries.nats, dir: join(dir, 'nats') });
+    const nats = await startNatsServer({
+      binary: natsBinary ?? binaries.nats,
+      dir: join(dir, 'nats'),
+      extraConfig: natsConfig,
+    });
     const redis = await startRedisServer({ binary: binaries.redis, dir: join(dir, 'redis'), args: redisArgs });
     const nc = await connect({ servers: nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
     const db = new Redis(redis.url, { protocol: 2 });
@@ -51,6 +57,12 @@ export class Cluster {
   async addStream(name: string, subjects: readonly string[], config: Partial<StreamConfig> = {}): Promise<void> {
     const jsm = await jetstreamManager(this.nc);
     await jsm.streams.add({ name, subjects: [...subjects], ...config });
+  }
+
+  /** Adds to the configuration of the nats-server, which reads it again at once, as an operator does. */
+  async configureNats(more: string): Promise<void> {
+    await appendFile(join(this.nats.dir, 'nats-server.conf'), more);
+    process.kill(this.nats.pid, 'SIGHUP');
   }
 
   /** Removes the events up to `last`. */

@@ -12,7 +12,7 @@ const request: ClaimRequest = {
   origin: undefined,
   first: 1,
   acceptGap: false,
-  stream: 'EVENTS',
+  chain: [{ stream: 'EVENTS', base: 0 }],
   layout: { app: 'main', partitions: 8, hash: 'fnv1a32' },
   now: 5,
 };
@@ -74,7 +74,7 @@ describe('a partition with a record', () => {
     { layout: { ...request.layout, app: 'other' } },
     { layout: { ...request.layout, partitions: 16 } },
     { layout: { ...request.layout, hash: 'crc32' } },
-    { stream: 'OTHER' },
+    { chain: [{ stream: 'OTHER', base: 0 }] },
   ])('L2: is LAYOUT_MISMATCH for another application, layout or stream: %j', async (over) => {
     await claim();
     await expect(claim({ ...over, epoch: 2, nonce: 'bb', origin: 1 })).rejects.toMatchObject({

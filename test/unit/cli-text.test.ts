@@ -72,7 +72,13 @@ describe('text', () => {
     const halted: PartitionView = { ...running, partition: 1, phase: 'halted', fault };
     delete (halted as { counters?: unknown }).counters;
     const status: StatusView = {
-      ...{ name: 'a', phase: 'running', stream: { stream: 'EVENTS', first: 1, last: 20 }, unread: 11, eventsRead: 9 },
+      ...{
+        name: 'a',
+        phase: 'running',
+        streams: [{ stream: 'EVENTS', partitions: [0, 63], first: 1, last: 20, unread: 11, isRead: true }],
+        unread: 11,
+        eventsRead: 9,
+      },
       streamTime: undefined,
       ...{
         inFlightBytes: 0,

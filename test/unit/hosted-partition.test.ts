@@ -47,7 +47,7 @@ async function open(): Promise<HostedPartition> {
     origin: 1,
     first: 1,
     acceptGap: false,
-    stream: 'EVENTS',
+    chain: [{ stream: 'EVENTS', base: 0 }],
     layout: options.layout,
     now: 0,
   });

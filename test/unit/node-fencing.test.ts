@@ -49,7 +49,7 @@ async function startNode() {
   const node = new Node(
     {
       name: 'one',
-      stream: 'EVENTS',
+      chains: [[{ stream: 'EVENTS', base: 0 }]],
       partitions: 1,
       threads: 1,
       acceptGap: false,
@@ -62,7 +62,7 @@ async function startNode() {
       coordinator,
       threads,
       clock: systemClock,
-      route: () => 0,
+      routes: [() => 0],
       line: () => undefined,
       defer: (callback) => void setImmediate(callback),
     },

@@ -20,7 +20,7 @@ function status(applied: number, over: Partial<NodeStatus> = {}): NodeStatus {
   return {
     name: 'n',
     phase: 'running',
-    stream: { stream: 'EVENTS', first: 1, last: 10 },
+    streams: [{ stream: 'EVENTS', partitions: [0, 63], first: 1, last: 10, unread: 4, isRead: true }],
     unread: 4,
     streamTime: 6_000,
     eventsRead: applied,

@@ -39,7 +39,7 @@ function statusOf(over: Partial<NodeStatus> = {}): NodeStatus {
   return {
     name: 'n',
     phase: 'running',
-    stream: { stream: 'EVENTS', first: 1, last: 12 },
+    streams: [{ stream: 'EVENTS', partitions: [0, 63], first: 1, last: 12, unread: 0, isRead: true }],
     unread: 7,
     eventsRead: 100,
     streamTime: undefined,

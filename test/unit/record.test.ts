@@ -9,7 +9,7 @@ const record: PartitionRecord = {
   format: RECORD_FORMAT,
   layout: { app: 'main', partitions: 64, hash: 'fnv1a32' },
   partition: 17,
-  stream: 'EVENTS',
+  chain: [{ stream: 'EVENTS', base: 0 }],
   position: { floor: 100, above: [103, 104, 110, 110] },
   anchor: { sequence: 112, time: '1700000000000000001' },
   watermark: 1_700_000_000_000,
@@ -36,7 +36,16 @@ const records = fc
       hash: fc.string(),
     }),
     partition: fc.nat(4095),
-    stream: fc.string({ unit: 'grapheme' }),
+    chain: fc
+      .uniqueArray(fc.tuple(fc.string({ unit: 'grapheme' }), fc.nat(1_000)), {
+        minLength: 1,
+        maxLength: 4,
+        selector: ([name]) => name,
+      })
+      .map((links) => {
+        const baseAt = (at: number): number => links.slice(1, at + 1).reduce((sum, [, length]) => sum + length, 0);
+        return links.map(([stream], at) => ({ stream, base: baseAt(at) }));
+      }),
     position: fc
       .tuple(fc.maxSafeNat(), fc.array(fc.tuple(fc.integer({ min: 1, max: 1000 }), fc.integer({ min: 1, max: 1000 }))))
       .map(([wide, steps]) => {
@@ -113,6 +122,53 @@ describe('encodeRecord and decodeRecord', () => {
 
   it('counters do not share their table with the decoded text, nor with each other', () => {
     expect(emptyCounters().dead).not.toBe(emptyCounters().dead);
+  });
+});
+
+describe('a chain of streams', () => {
+  it.each([
+    ['no list', 'EVENTS'],
+    ['one stream', [['EVENTS', '0']]],
+    [
+      'a base that is no text',
+      [
+        ['OLD', '0'],
+        ['EVENTS', 5],
+      ],
+    ],
+    [
+      'a first base above 0',
+      [
+        ['OLD', '1'],
+        ['EVENTS', '5'],
+      ],
+    ],
+    [
+      'a stream twice',
+      [
+        ['EVENTS', '0'],
+        ['EVENTS', '5'],
+      ],
+    ],
+    [
+      'another newest stream',
+      [
+        ['OLD', '0'],
+        ['OTHER', '5'],
+      ],
+    ],
+    [
+      'bases that go back',
+      [
+        ['A', '0'],
+        ['B', '7'],
+        ['EVENTS', '5'],
+      ],
+    ],
+    ['no base', [['OLD', '0'], ['EVENTS']]],
+  ])('is corrupt with %s', (_, chain) => {
+    const text = JSON.stringify({ ...JSON.parse(encodeRecord(record)), chain });
+    expect(decodeRecord(text)).toMatchObject({ kind: 'corrupt' });
   });
 });
 

@@ -24,7 +24,7 @@ class Stage implements EventLog, Clock {
 
   constructor(partitions = 2, inFlightBytesMax = 1e6) {
     this.router = new Router(
-      { stream: 'EVENTS', partitions, inFlightBytesMax },
+      { stream: 'EVENTS', index: 0, partitions, inFlightBytesMax },
       {
         log: this,
         clock: this,

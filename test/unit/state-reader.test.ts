@@ -30,7 +30,7 @@ const recordAt = (position: Position): string =>
     format: RECORD_FORMAT,
     layout: { app: 'main', partitions: PARTITIONS, hash: 'fnv1a32' },
     partition,
-    stream: 'EVENTS',
+    chain: [{ stream: 'EVENTS', base: 0 }],
     position,
     anchor: { sequence: 0, time: '' },
     watermark: Number.NEGATIVE_INFINITY,

@@ -10,6 +10,7 @@
 import type { Commit, FieldChanges } from '../../core/checkpoint/commit.js';
 import { type CommitVerdict, judgeClaim, judgeCommit } from '../../core/checkpoint/guard.js';
 import { decodeRecord } from '../../core/checkpoint/record.js';
+import { newestOf } from '../../core/position/stream-chain.js';
 import { MillraceError } from '../../errors.js';
 import type {
   CheckpointStore,
@@ -181,7 +182,8 @@ function refusal(verdict: CommitVerdict): CommitVerdict {
 function recordColumns(record: string): SqlValue[] {
   const decoded = decodeRecord(record);
   if (decoded.kind !== 'record') return [record, null, null, null, null];
-  const { stream, position, anchor, watermark } = decoded.record;
+  const { chain, position, anchor, watermark } = decoded.record;
+  const { stream } = newestOf(chain);
   return [record, stream, position.floor, anchor.sequence, Number.isFinite(watermark) ? Math.round(watermark) : null];
 }
 

@@ -1,6 +1,7 @@
 /** `millrace provision`: creates what a node needs, or checks that it is there. */
 import type { Command } from 'commander';
-import { type Provisioned, provision } from '../../compose/provision.js';
+import { Option } from 'commander';
+import { type MappingReport, type Provisioned, provision } from '../../compose/provision.js';
 import type { SqlProvisioned } from '../../compose/sql-backend.js';
 import { printDuration, printSize } from '../../options/quantities.js';
 import { exitCode } from '../exit-codes.js';
@@ -11,6 +12,7 @@ import { fieldLines, grouped } from '../text.js';
 
 interface Flags {
   readonly check?: boolean;
+  readonly move?: boolean;
   readonly json?: boolean;
 }
 
@@ -19,12 +21,20 @@ export function addProvision(program: Command, { terminal, end }: CommandHost): 
     .command('provision')
     .description('Create what a node needs where it is missing, read it back, and check Redis or the SQL database.')
     .option('--check', 'create nothing, only check')
+    .addOption(
+      new Option('--move', 'close the streams there are, for good, and go on in those that are named here').conflicts(
+        'check',
+      ),
+    )
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ millrace provision --nats nats://127.0.0.1:4222 --stream-replicas 3\n');
-  addOptions(command, ['app', 'node', 'partitions', 'nats', 'redis', 'sql', 'stream']).action(
+  addOptions(command, ['app', 'node', 'partitions', 'nats', 'redis', 'sql', 'stream', 'event.key']).action(
     async (flags: Flags, self: Command) => {
       const { options } = loadOptions(self, terminal);
-      const done = await provision(options, quietLine(terminal), flags.check !== true);
+      const done = await provision(options, quietLine(terminal), {
+        create: flags.check !== true,
+        move: flags.move === true,
+      });
       terminal.out(flags.json === true ? JSON.stringify(done) : textOf(done));
       end(exitCode.ok);
     },
@@ -40,20 +50,39 @@ function textOf(done: Provisioned | SqlProvisioned): string {
   ]);
 }
 
-function provisionedText({ stream, bucket, redis }: Provisioned): string {
-  const { created, subjects, storage, replicas, maxAgeMs, maxBytes, duplicateWindowMs, first, last } = stream;
-  const kept = `${maxAgeMs === 0 ? 'for ever' : printDuration(maxAgeMs)}, ${maxBytes === 0 ? 'any size' : printSize(maxBytes)}`;
+function provisionedText({ streams, mapping, earlier, bucket, redis }: Provisioned): string {
   const fields = fieldLines([
-    ['stream', `${stream.stream}, ${created ? 'created' : 'was there'}, on nats-server ${stream.server}`],
-    ['subjects', subjects.join(', ')],
-    ['storage', `${storage}, ${replicas} ${replicas === 1 ? 'copy' : 'copies'}, keeps events ${kept}`],
-    ['duplicates', `the stream itself removes repeated ids within ${printDuration(duplicateWindowMs)}`],
-    ['events', last < first ? 'none' : `${grouped(first)} to ${grouped(last)}`],
+    ...streams.flatMap((stream) => streamFields(stream, streams.length > 1)),
+    ...earlier.map((name): [string, string] => [
+      'earlier',
+      `${name}, closed; to be kept until every partition has passed it`,
+    ]),
     ['KV bucket', bucket],
     [
       'Redis',
       `${redis.version ?? 'unknown version'}, maxmemory-policy ${redis.maxmemoryPolicy ?? 'unknown: may not be asked'}`,
     ],
   ]);
-  return [fields, ...stream.warnings.map((warning) => `warning: ${warning}`)].join('\n');
+  const warnings = new Set(streams.flatMap((stream) => stream.warnings.map((warning) => `warning: ${warning}`)));
+  return [fields, ...warnings, ...(mapping === undefined ? [] : [mappingText(mapping)])].join('\n');
+}
+
+function streamFields(report: Provisioned['streams'][number], isOneOfMany: boolean): [string, string][] {
+  const { created, subjects, storage, replicas, maxAgeMs, maxBytes, duplicateWindowMs, first, last } = report;
+  const kept = `${maxAgeMs === 0 ? 'for ever' : printDuration(maxAgeMs)}, ${maxBytes === 0 ? 'any size' : printSize(maxBytes)}`;
+  const events = last < first ? 'none' : `${grouped(first)} to ${grouped(last)}`;
+  const state = `${report.stream}, ${created ? 'created' : 'was there'}, on nats-server ${report.server}`;
+  if (isOneOfMany) return [['stream', `${state}; ${subjects[0]} to ${subjects.at(-1)}, events ${events}`]];
+  return [
+    ['stream', state],
+    ['subjects', subjects.join(', ')],
+    ['storage', `${storage}, ${replicas} ${replicas === 1 ? 'copy' : 'copies'}, keeps events ${kept}`],
+    ['duplicates', `the stream itself removes repeated ids within ${printDuration(duplicateWindowMs)}`],
+    ['events', events],
+  ];
+}
+
+function mappingText({ block, problem }: MappingReport): string {
+  if (problem === undefined) return 'The server maps every key to its stream.';
+  return `warning: ${problem}. Put this into the configuration of every server, at its top level or in the account, and reload it:\n\n${block}`;
 }

@@ -46,7 +46,8 @@ export function addPublish(program: Command, { terminal, end }: CommandHost): vo
       const events = key === undefined ? eventsOfLines(flags, terminal) : [eventOfFlags(key, flags)];
       const publisher = await createPublisher({
         ...(sql.url === undefined ? nats : { sql: sql.url }),
-        ...{ publishSubject: stream.publishSubject, stream: stream.name, partitions, name: 'millrace-publish' },
+        ...{ publishSubject: stream.publishSubject, partitions, name: 'millrace-publish' },
+        ...(stream.count === 1 ? { stream: stream.name } : {}),
         ...{ log: quietLine(terminal), signal: AbortSignal.timeout(CONNECT_MS) },
       });
       try {

@@ -80,7 +80,7 @@ interface StartedNode {
 async function startNode(run: DevRun, place: DemoPlace, attempt = 1): Promise<StartedNode> {
   const { options, output, stopping } = run;
   const resolved = await options.resolve(place.flags);
-  await provision(resolved, output.line, true);
+  await provision(resolved, output.line, { create: true, move: false });
   try {
     return { options: resolved, node: await runNode(resolved, { line: output.line, signal: stopping.signal }) };
   } catch (error) {

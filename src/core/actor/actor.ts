@@ -402,7 +402,7 @@ export class Actor {
       format: RECORD_FORMAT,
       layout: this.#options.layout,
       partition: this.partition,
-      stream: this.#start.stream,
+      chain: this.#start.chain,
       position: this.#decisions.window.snapshot(),
       anchor: this.#anchor,
       watermark: this.#watermark.value,

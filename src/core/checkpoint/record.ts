@@ -8,6 +8,8 @@
 import type { RejectCode } from '../event/reject.js';
 import type { Position } from '../position/position-window.js';
 import { decodeRanges, encodeRanges } from '../position/ranges.js';
+import type { StreamChain } from '../position/stream-chain.js';
+import { newestOf, singleStream } from '../position/stream-chain.js';
 
 export const RECORD_FORMAT = 2;
 /** Formats that are read. The first had no `due`: its watermark stayed behind the events that are named there now. */
@@ -56,7 +58,8 @@ export interface PartitionRecord {
   readonly format: number;
   readonly layout: Layout;
   readonly partition: number;
-  readonly stream: string;
+  /** The streams that positions count through; the newest is the one that is read, or will be. */
+  readonly chain: StreamChain;
   readonly position: Position;
   readonly anchor: Anchor;
   /** Epoch ms, −Infinity before the first event. */
@@ -83,7 +86,8 @@ export function encodeRecord(record: PartitionRecord): string {
     format: record.format,
     ...record.layout,
     partition: record.partition,
-    stream: record.stream,
+    stream: newestOf(record.chain).stream,
+    ...(record.chain.length === 1 ? {} : { chain: record.chain.map(({ stream, base }) => [stream, String(base)]) }),
     floor: String(record.position.floor),
     above: encodeRanges(record.position.above, record.position.floor),
     anchor: { sequence: String(record.anchor.sequence), time: record.anchor.time },
@@ -123,6 +127,8 @@ export function decodeRecord(text: string): DecodedRecord {
   if (anchor === undefined) return bad('anchor');
   const { app, partitions, hash, partition, stream, watermark, maxTime, arrival, deadStored, savedAt, gaps } = value;
   if (typeof app !== 'string' || typeof hash !== 'string' || typeof stream !== 'string') return bad('layout');
+  const chain = value.chain === undefined ? singleStream(stream) : chainOf(value.chain);
+  if (chain === undefined || newestOf(chain).stream !== stream) return bad('chain');
   if (!isCount(partitions) || !isCount(partition)) return bad('layout');
   if (!isTime(watermark) || !isTime(maxTime) || !isTime(arrival)) return bad('watermark');
   const due = value.format === 1 ? [] : dueOf(value.due, floor);
@@ -138,7 +144,7 @@ export function decodeRecord(text: string): DecodedRecord {
       format: RECORD_FORMAT,
       layout: { app, partitions, hash },
       partition,
-      stream,
+      chain,
       position: { floor, above },
       anchor,
       watermark: watermark ?? unset,
@@ -151,6 +157,22 @@ export function decodeRecord(text: string): DecodedRecord {
       savedAt,
     },
   };
+}
+
+/** Two or more streams, bases from 0 upwards. */
+function chainOf(value: unknown): StreamChain | undefined {
+  if (!Array.isArray(value) || value.length < 2) return undefined;
+  const chain: { stream: string; base: number }[] = [];
+  for (const link of value as unknown[]) {
+    const [stream, text] = Array.isArray(link) ? (link as unknown[]) : [];
+    const base = wholeNumber(text);
+    const before = chain.at(-1);
+    if (typeof stream !== 'string' || base === undefined || chain.some((one) => one.stream === stream))
+      return undefined;
+    if (before === undefined ? base !== 0 : base < before.base) return undefined;
+    chain.push({ stream, base });
+  }
+  return chain;
 }
 
 function wholeNumber(value: unknown): number | undefined {

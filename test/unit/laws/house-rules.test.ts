@@ -44,7 +44,7 @@ const LONG_FILES: Readonly<Record<string, { readonly linesMax: number; readonly 
     reason: 'the life of a partition in a thread: claim, load, commit, halt',
   },
   'src/options/table.ts': { linesMax: 420, reason: 'one row per option, and every option in one table' },
-  'src/runtime/router.ts': { linesMax: 330, reason: 'the hot path of the main thread in one place' },
+  'src/runtime/router.ts': { linesMax: 345, reason: 'the hot path of the main thread in one place' },
   'src/runtime/node.ts': { linesMax: 520, reason: 'the life cycle of a node: start, run, drain, stop' },
 };
 
