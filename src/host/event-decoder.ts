@@ -13,14 +13,19 @@ import { keyOfToken } from '../core/key/key.js';
 import { partitionOf } from '../core/key/partition.js';
 import type { BatchReader } from '../protocol/batch.js';
 
+/** The server's mapping adds the partition to the subject: token `index` of `tokens`, before that of the key. */
+export interface SubjectMapping {
+  readonly index: number;
+  readonly tokens: number;
+}
+
 export interface DecoderOptions {
   readonly format: EventFormat;
   readonly limits: EventLimits;
   /** False where dedupe is off: an event then needs no id. */
   readonly idRequired: boolean;
   readonly partitions: number;
-  /** The server's mapping adds the partition to the subject: token `index` of `tokens`. It is taken out again. */
-  readonly mapping?: { readonly index: number; readonly tokens: number } | undefined;
+  readonly mapping?: SubjectMapping | undefined;
   /** The partition was not computed from the subject token that holds the key, so it must be checked. */
   readonly checkPartition: boolean;
 }
@@ -51,7 +56,7 @@ export class EventDecoder {
   decode(bytes: Buffer, reader: BatchReader): DecodedRecord {
     const { limits } = this.#options;
     const { subjectAt, headersAt, bodyAt, end } = reader;
-    const subject = this.#published(bytes.toString('utf8', subjectAt, headersAt));
+    const subject = publishedSubject(bytes.toString('utf8', subjectAt, headersAt), this.#options.mapping);
     const bodyBytes = end - bodyAt;
     const rejection = this.#checkBytes(bytes, reader, subject);
     const kept = bodyBytes > limits.payloadBytesMax ? keptUpTo(bytes, bodyAt, end) : end;
@@ -79,14 +84,6 @@ export class EventDecoder {
     }
     const decoded = decodeEvent(raw, this.#options.format, this.#options.idRequired);
     return { raw, decoded: this.#options.checkPartition ? this.#checkPartition(decoded, reader.partition) : decoded };
-  }
-
-  /** The subject as it was published. */
-  #published(subject: string): string {
-    const { mapping } = this.#options;
-    if (mapping === undefined) return subject;
-    const tokens = subject.split('.');
-    return tokens.length === mapping.tokens ? tokens.toSpliced(mapping.index - 1, 1).join('.') : subject;
   }
 
   /** Decodes the text that was stored of an event: a parked one, or a dead letter. */
@@ -138,6 +135,13 @@ function keptUpTo(bytes: Buffer, bodyAt: number, end: number): number {
   let at = most;
   while (at > most - 4 && (bytes[at]! & 0xc0) === 0x80) at--;
   return (bytes[at]! & 0xc0) === 0x80 ? most : at;
+}
+
+/** The subject before the server mapped it; one that it did not map, since it was stored earlier, as it is. */
+export function publishedSubject(subject: string, mapping: SubjectMapping | undefined): string {
+  if (mapping === undefined) return subject;
+  const tokens = subject.split('.');
+  return tokens.length === mapping.tokens ? tokens.toSpliced(mapping.index - 1, 1).join('.') : subject;
 }
 
 /**

@@ -17,8 +17,8 @@ import type { EventSource, KeyLookup, Offered } from '../core/event/offered.js';
 import { bodyHashOf, fnv1a32Bytes, murmur128Bytes } from '../core/key/hash.js';
 import { isAscii, isPlainByte, KEY_BYTES_MAX } from '../core/key/key.js';
 import type { BatchReader } from '../protocol/batch.js';
-import type { DecoderOptions } from './event-decoder.js';
-import { headerText } from './event-decoder.js';
+import type { DecoderOptions, SubjectMapping } from './event-decoder.js';
+import { headerText, publishedSubject } from './event-decoder.js';
 
 const DOT = 0x2e;
 
@@ -109,7 +109,19 @@ export class ScannedEvent implements Offered {
     const type = typeAt < 0 ? undefined : this.#types.read(this.#bytes, typeAt, typeEnd);
     const subjectAt = this.#subjectAt;
     const headersAt = this.#headersAt;
-    return new KeptEvent(this.#bytes, key, type, this.#scan, this, subjectAt, headersAt, this.#bodyAt, this.#end);
+    const { mapping } = this.#options;
+    return new KeptEvent(
+      this.#bytes,
+      key,
+      type,
+      this.#scan,
+      this,
+      subjectAt,
+      headersAt,
+      this.#bodyAt,
+      this.#end,
+      mapping,
+    );
   }
 
   /** Whether a header block is within its limit and cannot hold CloudEvents attributes: no `ce-` in it. */
@@ -124,13 +136,14 @@ export class ScannedEvent implements Offered {
   /** Finds the token of the key in a subject of plain bytes; false if there is none or one of another kind. */
   #findKey(from: number, to: number): boolean {
     const bytes = this.#bytes;
+    const keyToken = this.#keyTokenOf(from, to);
     let token = 1;
     let start = from;
     let keyEnd = -1;
     for (let at = from; at < to; at++) {
       const byte = bytes[at]!;
       if (byte === DOT) {
-        if (token === this.#keyToken) {
+        if (token === keyToken) {
           this.#keyAt = start;
           keyEnd = at;
         }
@@ -138,13 +151,22 @@ export class ScannedEvent implements Offered {
         start = at + 1;
       } else if (!isPlainByte(byte)) return false;
     }
-    if (token === this.#keyToken) {
+    if (token === keyToken) {
       this.#keyAt = start;
       keyEnd = to;
     }
     this.#keyEnd = keyEnd;
     const length = keyEnd - this.#keyAt;
     return keyEnd >= 0 && length > 0 && length <= KEY_BYTES_MAX;
+  }
+
+  /** A mapped subject has one token more before the key. */
+  #keyTokenOf(from: number, to: number): number {
+    const { mapping } = this.#options;
+    if (mapping === undefined) return this.#keyToken;
+    let tokens = 1;
+    for (let at = from; at < to; at++) if (this.#bytes[at] === DOT) tokens++;
+    return tokens === mapping.tokens ? this.#keyToken + 1 : this.#keyToken;
   }
 }
 
@@ -169,6 +191,7 @@ class KeptEvent implements EventSource {
   readonly #headersAt: number;
   readonly #bodyAt: number;
   readonly #end: number;
+  readonly #mapping: SubjectMapping | undefined;
   #event: Event | undefined;
 
   constructor(
@@ -181,6 +204,7 @@ class KeptEvent implements EventSource {
     headersAt: number,
     bodyAt: number,
     end: number,
+    mapping: SubjectMapping | undefined,
   ) {
     this.#bytes = bytes;
     this.#key = key;
@@ -197,6 +221,7 @@ class KeptEvent implements EventSource {
     this.#headersAt = headersAt;
     this.#bodyAt = bodyAt;
     this.#end = end;
+    this.#mapping = mapping;
   }
 
   get event(): Event {
@@ -214,7 +239,7 @@ class KeptEvent implements EventSource {
   get raw(): RawEvent {
     const headers = this.#bytes.subarray(this.#headersAt, this.#bodyAt);
     return {
-      subject: this.#text(this.#subjectAt, this.#headersAt),
+      subject: publishedSubject(this.#text(this.#subjectAt, this.#headersAt), this.#mapping),
       token: this.#key,
       headers: headers.length === 0 ? undefined : headerText(headers),
       body: this.#text(this.#bodyAt, this.#end),
