@@ -1,7 +1,9 @@
 /** Ctrl-C and its relatives: the first one asks to stop in good order, the second one stops at once. */
+import { type SignalName, takeKeptSignal } from './early-signals.js';
 
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-const exitCodes: Readonly<Record<(typeof signals)[number], number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+/** Exit code of a process that a signal ends, as shells have it. */
+export const exitCodeOfSignal: Readonly<Record<SignalName, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+const signals = Object.keys(exitCodeOfSignal) as readonly SignalName[];
 
 /**
  * npm passes on the signal that the terminal has already sent to everybody; that is not a person's second Ctrl-C.
@@ -18,13 +20,13 @@ export interface StopSignals {
   release(): void;
 }
 
-/** Takes the signals over until `release`. `asked` is called once, with the name of the first one. */
+/** Takes the signals over until `release`, one that came before included. `asked` gets the name of the first one, once. */
 export function stopSignals(asked: (name: string) => void): StopSignals {
   const controller = new AbortController();
   let firstAt = Number.NaN;
-  const receive = (name: (typeof signals)[number]): void => {
+  const receive = (name: SignalName): void => {
     if (controller.signal.aborted) {
-      if (performance.now() - firstAt > ECHO_MS) process.exit(exitCodes[name]);
+      if (performance.now() - firstAt > ECHO_MS) process.exit(exitCodeOfSignal[name]);
       return;
     }
     firstAt = performance.now();
@@ -32,6 +34,8 @@ export function stopSignals(asked: (name: string) => void): StopSignals {
     asked(name);
   };
   for (const name of signals) process.on(name, receive);
+  const kept = takeKeptSignal();
+  if (kept !== undefined) receive(kept);
   return {
     signal: controller.signal,
     stop: () => {

@@ -133,7 +133,7 @@ export class Node {
     const { coordinator, clock, line } = this.#deps;
     const isWanted = (): boolean => this.#phase === 'starting';
     const assignment = await retrying(clock, line, 'assignment', isWanted, () => coordinator.assignment());
-    if (assignment === undefined) return;
+    if (assignment === undefined || !isWanted()) return; // drained meanwhile
     assignment.forEach((partition, index) => {
       const slot = slotOf(index, assignment.length, this.#options.threads);
       const since = clock.now();

@@ -14,6 +14,7 @@ class WillingThreads implements Threads {
   #receive: (message: HostToMain) => void = () => undefined;
 
   start(_: number, receive: (message: HostToMain) => void): HostLink {
+    if (this.isClosed) throw new Error('a thread was started after the end');
     this.#receive = receive;
     queueMicrotask(() => receive({ kind: 'started' }));
     return {
@@ -22,7 +23,11 @@ class WillingThreads implements Threads {
       exited: new Promise(() => undefined),
     };
   }
-  async close(): Promise<void> {}
+  isClosed = false;
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
 
   fence(partition: number): void {
     this.#receive({ kind: 'stopped', partition, fault: { code: 'FENCED', message: 'refused', problems: [] } });
@@ -41,7 +46,7 @@ class WillingThreads implements Threads {
   }
 }
 
-async function startNode() {
+function makeNode() {
   const log = new MemoryEventLog({ clock: systemClock });
   log.createStream('EVENTS', () => true);
   const coordinator = new MemoryCoordinator({ node: 'one', partitions: 1 });
@@ -67,8 +72,13 @@ async function startNode() {
       defer: (callback) => void setImmediate(callback),
     },
   );
-  await node.start();
   return { node, coordinator, threads };
+}
+
+async function startNode() {
+  const made = makeNode();
+  await made.node.start();
+  return made;
 }
 
 describe('a fenced partition', () => {
@@ -92,5 +102,17 @@ describe('a fenced partition', () => {
     expect(node.status().partitions[0]).toMatchObject({ phase: 'halted', fault: { code: 'FENCED' } });
     expect(threads.claims).toEqual([1]);
     await node.drain();
+  });
+});
+
+describe('a node that is drained while it starts', () => {
+  it.each([0, 1, 2, 5, 20])('settles its start and starts nothing more, %d turns on', async (turns) => {
+    const { node, threads } = makeNode();
+    const starting = node.start();
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    await node.drain();
+    await starting;
+    expect(node.status().phase).toBe('stopped');
+    expect(threads.isClosed).toBe(true);
   });
 });

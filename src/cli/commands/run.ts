@@ -1,7 +1,7 @@
 /** `millrace run`: a node, until a signal or a failure ends it. */
 import type { Command } from 'commander';
 import { openLog, runNode } from '../../compose/run.js';
-import { codeOf, messageOf } from '../../errors.js';
+import { codeOf, MillraceError, messageOf } from '../../errors.js';
 import { exitCode } from '../exit-codes.js';
 import { addOptions, loadOptions } from '../load-options.js';
 import type { CommandHost } from '../program.js';
@@ -24,6 +24,12 @@ export function addRun(program: Command, { terminal, end }: CommandHost): void {
       if (failure !== undefined) throw failure;
       line('info', 'node.stopped', {});
     } catch (error) {
+      // Stopped while it was waiting for something, or for its partitions: it has nothing to save, and nothing is wrong.
+      if (stopping.signal.aborted && error instanceof MillraceError && error.category === 'transient') {
+        line('info', 'node.stopped', {});
+        end(exitCode.ok);
+        return;
+      }
       line('error', 'node.failed', { code: codeOf(error), error: messageOf(error) });
       throw error;
     } finally {
