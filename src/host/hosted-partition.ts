@@ -17,6 +17,7 @@ import type { Handler } from '../core/actor/handler.js';
 import type { StoredParked } from '../core/actor/parking.js';
 import { readParked } from '../core/actor/parking.js';
 import type { Commit } from '../core/checkpoint/commit.js';
+import { epochOf } from '../core/checkpoint/guard.js';
 import type { Anchor } from '../core/checkpoint/record.js';
 import type { Position } from '../core/position/position-window.js';
 import { withRange } from '../core/position/ranges.js';
@@ -260,6 +261,7 @@ export class HostedPartition {
       forced: actor.forced,
       deadStored: actor.deadStored,
       counters: actor.counters,
+      claimed: { epoch: epochOf(this.#claimed.owner), counters: this.#claimed.record.counters },
     };
   }
 

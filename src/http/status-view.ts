@@ -4,7 +4,7 @@ import type { NodeStatus } from '../runtime/node.js';
 import type { PartitionStatus } from '../runtime/partition-table.js';
 
 /** A partition; what its host reports is left out until it has reported. */
-export type PartitionView = Omit<PartitionStatus, 'report'> & Partial<PartitionReport>;
+export type PartitionView = Omit<PartitionStatus, 'report'> & Partial<Omit<PartitionReport, 'claimed'>>;
 
 export interface StatusView extends Omit<NodeStatus, 'partitions'> {
   /** How many partitions are in each phase that occurs. */
@@ -15,6 +15,9 @@ export interface StatusView extends Omit<NodeStatus, 'partitions'> {
 export function statusView(status: NodeStatus): StatusView {
   const phases: Partial<Record<PartitionStatus['phase'], number>> = {};
   for (const { phase } of status.partitions) phases[phase] = (phases[phase] ?? 0) + 1;
-  const partitions = status.partitions.map(({ report, ...partition }) => ({ ...partition, ...report }));
+  const partitions = status.partitions.map(({ report, ...partition }) => {
+    const { claimed: _, ...shown } = report ?? {};
+    return { ...partition, ...shown };
+  });
   return { ...status, phases, partitions };
 }

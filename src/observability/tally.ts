@@ -4,12 +4,12 @@
  * The counters of a partition are part of its checkpoint: they outlive the process, fall back with a replay, and move
  * to another node with the partition. Exported as they are, a fall would look like a restart from 0 and be counted as
  * a burst of everything ever applied; as gauges, rates could not be taken at all. So the exported counters begin at 0
- * with the process and grow by what its partitions gained since they were first seen.
+ * with the process and grow by what its partitions gained since they were claimed, whenever they are looked at first.
  *
  * Invariants
  * C1. A total never falls.
  * C2. What a replay decides again is counted once: a partition adds only above the highest value it has had.
- * C3. What another node decided in between is not counted here: after a foreign claim a partition starts anew.
+ * C3. What another node decided is not counted here: after a foreign claim a partition starts anew, from what was stored.
  */
 import type { Counters } from '../core/checkpoint/record.js';
 import type { PartitionReport, ThreadReport } from '../protocol/messages.js';
@@ -30,7 +30,7 @@ const ofCounters = {
 
 export class Tally {
   readonly #gain: Gain;
-  /** Epoch that each partition was last seen with. */
+  /** Epoch of the claim that each partition was last seen with. */
   readonly #epochs = new Map<number, number>();
   /** Highest value of each counter that is stored with its partition. */
   readonly #highest = new Map<string, number>();
@@ -44,25 +44,24 @@ export class Tally {
   /** Adds what was gained since the last call. */
   update({ partitions, threads, eventsRead }: NodeStatus): void {
     this.#since('node', 'millrace_events_read_total', eventsRead);
-    for (const { partition, epoch, report, recoveries } of partitions) {
+    for (const { partition, report, recoveries } of partitions) {
       this.#since(`partition ${partition}`, 'millrace_partition_recoveries_total', recoveries);
-      if (report !== undefined) this.#partition(partition, epoch, report);
+      if (report !== undefined) this.#partition(partition, report);
     }
     for (const [slot, report] of threads.entries()) this.#thread(slot, report);
   }
 
-  #partition(partition: number, epoch: number, report: PartitionReport): void {
+  #partition(partition: number, report: PartitionReport): void {
     const owner = `partition ${partition}`;
+    const { epoch, counters: stored } = report.claimed;
     const seen = this.#epochs.get(partition);
     this.#epochs.set(partition, epoch);
-    const isNew = seen === undefined || epoch > seen + 1;
-    // Before its first checkpoint nobody else can have counted: everything is this process's own.
-    const isCounted = !isNew || report.checkpoint === 0;
-    const { dead, ...counters } = report.counters;
-    for (const [counter, name] of Object.entries(ofCounters))
-      this.#stored(owner, name, counters[counter as keyof typeof counters], isCounted);
-    for (const [reason, count] of Object.entries(dead))
-      this.#stored(owner, 'millrace_events_dead_total', count, isCounted, reason);
+    if (seen === undefined || epoch > seen + 1)
+      this.#eachStored(owner, stored, (counter, value) => this.#raise(counter, value));
+    this.#eachStored(owner, report.counters, (counter, value, name, label) => {
+      this.#gain(name, Math.max(0, value - (this.#highest.get(counter) ?? 0)), label);
+      this.#raise(counter, value);
+    });
     this.#since(owner, 'millrace_events_forced_total', report.forced);
     this.#since(owner, 'millrace_dedupe_evicted_early_total', report.dedupeEvictedEarly);
   }
@@ -77,12 +76,20 @@ export class Tally {
     this.#since(owner, 'millrace_sink_resyncs_total', sink.resyncs);
   }
 
+  #eachStored(
+    owner: string,
+    { dead, ...counters }: Readonly<Counters>,
+    act: (counter: string, value: number, name: MetricName, label?: string) => void,
+  ): void {
+    for (const [counter, name] of Object.entries(ofCounters))
+      act(`${owner} ${name}`, counters[counter as keyof typeof counters], name);
+    for (const [reason, count] of Object.entries(dead))
+      act(`${owner} dead ${reason}`, count, 'millrace_events_dead_total', reason);
+  }
+
   /** C2. */
-  #stored(owner: string, name: MetricName, value: number, isCounted: boolean, label?: string): void {
-    const counter = `${owner} ${name} ${label ?? ''}`;
-    const highest = this.#highest.get(counter) ?? 0;
-    if (isCounted) this.#gain(name, Math.max(0, value - highest), label);
-    this.#highest.set(counter, Math.max(value, highest));
+  #raise(counter: string, value: number): void {
+    this.#highest.set(counter, Math.max(value, this.#highest.get(counter) ?? 0));
   }
 
   #since(owner: string, name: MetricName, value: number): void {

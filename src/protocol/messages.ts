@@ -155,6 +155,8 @@ export interface PartitionReport {
   readonly forced: number;
   readonly deadStored: number;
   readonly counters: Readonly<Counters>;
+  /** What this incarnation began with: the epoch of its claim, and the counters that were stored then. */
+  readonly claimed: { readonly epoch: number; readonly counters: Readonly<Counters> };
 }
 
 export interface ThreadReport {

@@ -14,6 +14,7 @@ function status(applied: number, over: Partial<NodeStatus> = {}): NodeStatus {
     buffered: 3,
     forced: 0,
     dedupeEvictedEarly: 0,
+    claimed: { epoch: 1, counters: emptyCounters() },
     counters: { ...emptyCounters(), applied },
   } as unknown as PartitionReport;
   const partition = { partition: 0, slot: 0, phase: 'running', epoch: 1, fault: undefined, since: 0, recoveries: 0 };

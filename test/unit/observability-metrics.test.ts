@@ -26,6 +26,7 @@ function reportOf(partition: number, over: Partial<PartitionReport> = {}): Parti
     forced: 0,
     deadStored: 1,
     counters: emptyCounters(),
+    claimed: { epoch: 1, counters: emptyCounters() },
     ...over,
   };
 }
@@ -71,10 +72,17 @@ function metricsOf(first: NodeStatus | undefined) {
   return { world, metrics };
 }
 
-const withCounters = (applied: number, over: Partial<PartitionStatus> = {}, checkpoint = 4): NodeStatus =>
+/** A partition that has applied so many events, and had applied `stored` when it was claimed. */
+const withCounters = (applied: number, stored = 1000, epoch = 1): NodeStatus =>
   statusOf({
     partitions: [
-      partitionOf(0, { report: reportOf(0, { checkpoint, counters: { ...emptyCounters(), applied } }), ...over }),
+      partitionOf(0, {
+        epoch,
+        report: reportOf(0, {
+          counters: { ...emptyCounters(), applied },
+          claimed: { epoch, counters: { ...emptyCounters(), applied: stored } },
+        }),
+      }),
     ],
   });
 
@@ -148,28 +156,29 @@ describe('counters of events', () => {
   }
 
   it('begin at 0 with the process, whatever was counted before it', async () => {
-    expect(await follow(withCounters(5000), withCounters(5003), withCounters(5003))).toEqual([0, 3, 3]);
+    expect(await follow(withCounters(1000), withCounters(1003), withCounters(1003))).toEqual([0, 3, 3]);
   });
 
-  it('count from the first event on where the partition is new', async () => {
-    expect(await follow(withCounters(8, {}, 0), withCounters(9, {}, 1))).toEqual([8, 9]);
+  it('count from the claim on, however late they are looked at first', async () => {
+    expect(await follow(withCounters(21_000), withCounters(21_001))).toEqual([20_000, 20_001]);
+    expect(await follow(withCounters(8, 0), withCounters(9, 0))).toEqual([8, 9]);
   });
 
   it('C1, C2: neither fall with a replay nor count it again', async () => {
     const values = await follow(
       withCounters(1000),
       withCounters(1100),
-      withCounters(1040, { epoch: 2, recoveries: 1 }),
-      withCounters(1100, { epoch: 2, recoveries: 1 }),
-      withCounters(1101, { epoch: 2, recoveries: 1 }),
+      withCounters(1040, 1020, 2),
+      withCounters(1100, 1020, 2),
+      withCounters(1101, 1020, 2),
     );
     expect(values).toEqual([0, 100, 100, 100, 101]);
   });
 
   it('C3: leave out what another node decided', async () => {
-    expect(
-      await follow(withCounters(1000), withCounters(9000, { epoch: 3 }), withCounters(9001, { epoch: 3 })),
-    ).toEqual([0, 0, 1]);
+    const values = await follow(withCounters(1000), withCounters(9000, 9000, 3), withCounters(9001, 9000, 3));
+    expect(values).toEqual([0, 0, 1]);
+    expect(await follow(withCounters(1000), withCounters(9005, 9000, 3))).toEqual([0, 5]);
   });
 
   it('count dead letters by reason, and threads that begin anew', async () => {
@@ -185,7 +194,7 @@ describe('counters of events', () => {
     };
     const samples = await scrape(metrics);
     metrics.close();
-    expect(samples.get('millrace_events_dead_total{reason="EVENT_LATE"}')).toBe(2);
+    expect(samples.get('millrace_events_dead_total{reason="EVENT_LATE"}')).toBe(6);
     expect(samples.get('millrace_events_dead_total{reason="HANDLER_THREW"}')).toBe(1);
     expect([...samples.keys()].join()).not.toContain('NOT_A_REASON');
     expect(samples.get('millrace_commits_total')).toBe(13);

@@ -25,6 +25,11 @@ export function ownerText(owner: Owner): string {
   return `${owner.epoch}:${owner.nonce}`;
 }
 
+/** The epoch in an owner's text, for people and their metrics: no ordering of epochs decides anything. */
+export function epochOf(owner: string): number {
+  return Number(owner.slice(0, owner.indexOf(':')));
+}
+
 /** The guarded part of a stored record. */
 export interface GuardedRecord {
   /** `epoch:nonce` of the last accepted claim. */
