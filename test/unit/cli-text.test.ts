@@ -66,7 +66,6 @@ describe('text', () => {
       ...{ partition: 0, slot: 0, phase: 'running', epoch: 1, fault: undefined, since: 0, recoveries: 0 },
       ...{ floor: 9, high: 9, checkpoint: 2, savedAt: 1_000, watermark: 5, buffered: 3, residentKeys: 1, dedupeIds: 4 },
       ...{ dedupeEvictedEarly: 0, forced: 0, deadStored: 2 },
-      claimed: { epoch: 1, counters: emptyCounters() },
       counters: { ...emptyCounters(), applied: 1_234, duplicates: 5, conflicts: 1, late: 2, dead: { EVENT_LATE: 2 } },
     };
     const fault = { code: 'GAP', message: 'sequences 3 to 4 are gone', problems: [] } as const;
