@@ -15,6 +15,7 @@ export class LiveApp {
   readonly options: OptionsInput;
   readonly publisher: SteadyPublisher;
   readonly events: number;
+  readonly #from: number;
   readonly #cluster: Cluster;
 
   private constructor(
@@ -23,6 +24,7 @@ export class LiveApp {
     options: OptionsInput,
     publisher: SteadyPublisher,
     events: number,
+    from: number,
   ) {
     this.#cluster = cluster;
     this.name = name;
@@ -30,6 +32,7 @@ export class LiveApp {
     this.options = options;
     this.publisher = publisher;
     this.events = events;
+    this.#from = from;
   }
 
   /** Publishing begins at once, up to `share`. */
@@ -49,11 +52,12 @@ export class LiveApp {
       ...input,
     });
     const events = workload.events ?? 8_000;
+    const from = Date.now() - events - 60_000;
     const batches = makeWorkload({
       seed: name.length,
       events,
       keys: 500,
-      from: Date.now() - events - 60_000,
+      from,
       disorderMs: 200,
       poison: 11,
       prefix: name,
@@ -61,7 +65,12 @@ export class LiveApp {
     });
     const publisher = new SteadyPublisher(cluster.nc, batches, 20);
     publisher.allow(share);
-    return new LiveApp(cluster, name, options, publisher, events);
+    return new LiveApp(cluster, name, options, publisher, events, from);
+  }
+
+  /** Event time at this share of the workload, epoch ms. */
+  timeAt(share: number): number {
+    return this.#from + share * this.events;
   }
 
   /** So much of the workload is decided and stored. */

@@ -8,6 +8,13 @@ import { commitMutants } from './commit-mutants.js';
 import { identityMutants } from './identity-mutants.js';
 import type { Mutant } from './mutant.js';
 import { orderMutants } from './order-mutants.js';
+import { scriptMutants } from './script-mutants.js';
 import { streamMutants } from './stream-mutants.js';
 
-export const catalog: readonly Mutant[] = [...commitMutants, ...identityMutants, ...orderMutants, ...streamMutants];
+export const catalog: readonly Mutant[] = [
+  ...commitMutants,
+  ...scriptMutants,
+  ...identityMutants,
+  ...orderMutants,
+  ...streamMutants,
+];

@@ -13,6 +13,7 @@ import { startNatsServer } from '../../src/services/nats-server.js';
 import { startRedisServer } from '../../src/services/redis-server.js';
 import type { RunningServer } from '../../src/services/server-process.js';
 import { NodeProcess, type ProcessTuning } from './node-process.js';
+import { SmallDisk } from './small-disk.js';
 
 export interface ClusterOptions {
   /** Another nats-server than the machine's own. */
@@ -20,6 +21,9 @@ export interface ClusterOptions {
   /** More configuration of the nats-server. */
   readonly natsConfig?: string | undefined;
   readonly redisArgs?: readonly string[] | undefined;
+  /** Size of a disk of its own for a server's data, megabytes. */
+  readonly natsDisk?: number | undefined;
+  readonly redisDisk?: number | undefined;
 }
 
 export class Cluster {
@@ -28,19 +32,36 @@ export class Cluster {
   /** Plain clients, for everything that Millrace does not do. */
   readonly nc: NatsConnection;
   readonly db: Redis;
+  /** The disk that the options asked for. */
+  readonly disk: SmallDisk | undefined;
   readonly #dir: string;
   readonly #nodes = new Set<NodeProcess>();
 
-  private constructor(dir: string, nats: RunningServer, redis: RunningServer, nc: NatsConnection, db: Redis) {
+  private constructor(
+    dir: string,
+    nats: RunningServer,
+    redis: RunningServer,
+    nc: NatsConnection,
+    db: Redis,
+    disk: SmallDisk | undefined,
+  ) {
     this.#dir = dir;
+    this.disk = disk;
     this.nats = nats;
     this.redis = redis;
     this.nc = nc;
     this.db = db;
   }
 
-  static async start({ natsBinary, natsConfig, redisArgs }: ClusterOptions = {}): Promise<Cluster> {
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    const { natsBinary, natsConfig, redisArgs, natsDisk, redisDisk } = options;
     const dir = await mkdtemp(join(tmpdir(), 'millrace-cluster-'));
+    const disk =
+      natsDisk !== undefined
+        ? SmallDisk.mount(join(dir, 'nats'), natsDisk)
+        : redisDisk !== undefined
+          ? SmallDisk.mount(join(dir, 'redis'), redisDisk)
+          : undefined;
     const binaries = await locateServers();
     const nats = await startNatsServer({
       binary: natsBinary ?? binaries.nats,
@@ -51,7 +72,7 @@ export class Cluster {
     const nc = await connect({ servers: nats.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
     const db = new Redis(redis.url, { protocol: 2 });
     db.on('error', () => undefined);
-    return new Cluster(dir, nats, redis, nc, db);
+    return new Cluster(dir, nats, redis, nc, db, disk);
   }
 
   async addStream(name: string, subjects: readonly string[], config: Partial<StreamConfig> = {}): Promise<void> {
@@ -102,6 +123,7 @@ export class Cluster {
     this.db.disconnect();
     await this.nc.close();
     await Promise.all([this.nats.kill(), this.redis.kill()]);
+    this.disk?.unmount();
     await rm(this.#dir, { recursive: true, force: true });
   }
 }

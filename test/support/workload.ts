@@ -183,10 +183,13 @@ export class SteadyPublisher {
   #batches = 0;
   #allowed = Number.POSITIVE_INFINITY;
   #stopped = false;
+  #isIdle = true;
+  readonly #total: number;
   /** Settles when everything is published, or when it was stopped. */
   readonly done: Promise<void>;
 
   constructor(nc: NatsConnection, workload: Workload, everyMs: number) {
+    this.#total = workload.length;
     this.done = this.#run(nc, workload, everyMs);
     this.done.catch(() => undefined); // whoever awaits `done` gets it
   }
@@ -194,6 +197,11 @@ export class SteadyPublisher {
   /** Waits at this share of the workload. */
   allow(share: number): void {
     this.#allowed = share;
+  }
+
+  /** Everything that it may publish now is stored. */
+  get isWaiting(): boolean {
+    return this.#isIdle && this.#batches >= this.#allowed * this.#total;
   }
 
   async stop(): Promise<void> {
@@ -208,8 +216,10 @@ export class SteadyPublisher {
       await until(() => this.#stopped || isDue(), 120_000, 'the time of the next batch');
       if (this.#stopped) return;
       due = Math.max(due + everyMs, performance.now() - everyMs);
+      this.#isIdle = false;
       await publishBatch(nc, batch);
       this.#batches++;
+      this.#isIdle = true;
     }
   }
 }
