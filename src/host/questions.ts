@@ -137,12 +137,14 @@ class Desk {
         problems,
       });
     await this.#checkPlace(key);
+    if (before.kind !== 'event') this.#checkId(event, head.streamSequence);
     return { kind: 'edit', raw, decoded: { kind: 'event', event } };
   }
 
   async #replay(letter: DeadLetter, body: string | undefined): Promise<Answer> {
     const { raw, event } = this.#decode(letter.sequence, body === undefined ? letter : withBody(letter, body));
     await this.#checkPlace(event.key);
+    this.#checkId(event, letter.sequence);
     const outcome = await this.#whenLoaded(event.key, () => this.#actor.replay(raw, event));
     if (typeof outcome === 'object') throw refused(outcome);
     if (outcome === 'quarantined')
@@ -154,6 +156,14 @@ class Desk {
     const { raw, decoded } = this.#deps.decoder.decodeStored(sequence, stored);
     if (decoded.kind === 'rejected') throw refused(decoded.rejection);
     return { raw, event: decoded.event };
+  }
+
+  /** An id that a person has written, or that came again after its horizon, must not be applied a second time. */
+  #checkId(event: Event, sequence: number): void {
+    const other = this.#actor.otherWith(event, sequence);
+    if (other === undefined) return;
+    const message = `event ${other} of the stream has the id ${JSON.stringify(event.id)} already, so this would be a duplicate`;
+    throw new MillraceError('REQUEST_INVALID', message);
   }
 
   /** O3. A subject may name a partition that is not the key's; such an event is a dead letter for good. */

@@ -62,6 +62,7 @@ const corpus: readonly Poison[] = [
   { body: json({ time: base + 7_200_000 }), code: 'EVENT_TIME_AHEAD' },
   { body: json({ data: 'x'.repeat(300_000) }), code: 'EVENT_TOO_LARGE' },
   { body: 'y'.repeat(900_000), code: 'EVENT_TOO_LARGE' },
+  { body: Uint8Array.from({ length: 300_000 }, (_, i) => (i * 73) & 0xff), code: 'EVENT_TOO_LARGE' },
   { body: json({}), code: 'EVENT_TOO_LARGE', headers: latin1(`NATS/1.0\r\nx: ${'h'.repeat(20_000)}\r\n\r\n`) },
   { body: json({ id: undefined }), code: 'EVENT_INVALID', headers: latin1('NATS/1.0\r\n\r\n') },
   { body: json({ id: undefined }), code: 'EVENT_INVALID', headers: latin1('NATS/1.0\r\nce-id: \xff\xfe\r\n\r\n') },

@@ -60,12 +60,14 @@ describe('F16: events that are removed before they were read', () => {
   it.each([
     ['one message', 'one', (end: number) => [end + 700, end + 700] as const],
     ['a purge', 'purge', (end: number) => [end + 1, end + 600] as const],
+    ['a limit of the stream', 'limit', (end: number) => [end + 1, end + 600] as const],
   ])('%s: GAP with the exact range, and acceptGap goes on without them', async (_, kind, rangeAfter) => {
     const { app, node, end } = await cutOffInTheMiddle(`admin${kind}`);
     const all = await capture(cluster.nc, app.stream);
     const [first, last] = rangeAfter(end);
     if (first === last) await jsm.streams.deleteMessage(app.stream, first);
-    else await cluster.purgeUpTo(app.stream, last);
+    else if (kind === 'purge') await cluster.purgeUpTo(app.stream, last);
+    else await jsm.streams.update(app.stream, { max_msgs: all.length - last });
     proxy.heal();
     expect(await allHalted(node, 'GAP')).toContain(`sequences ${first} to ${last} are gone`);
     await node.drain();

@@ -164,3 +164,23 @@ describe('replay of a dead letter', () => {
     });
   });
 });
+
+describe('an id that an operator has written', () => {
+  it('is remembered: the event is not applied again when it comes under that id', () => {
+    const poison = { ...streamEvent(1, T0, { body: '{', key: 'a' }) };
+    const again = streamEvent(2, T0 + 5, { key: 'a', id: 'written' });
+    const world = new World([poison, again], { ...baseOptions, order: 'none' });
+    world.deliver();
+    world.prepare();
+    world.confirm();
+    const mended = streamEvent(1, T0, { key: 'a', id: 'written' });
+    const event = mended.decoded.kind === 'event' ? mended.decoded.event : undefined;
+    expect(world.actor.otherWith(event!, 1)).toBeUndefined();
+    expect(world.actor.replay(mended.raw, event!)).toBe('done');
+    expect(world.actor.otherWith(event!, 1)).toBeUndefined();
+    expect(world.actor.otherWith(event!, 9)).toBe(1);
+    expect(world.actor.prepare(0)?.dedupePut).toHaveLength(1);
+    world.deliver();
+    expect(world.actor.counters).toMatchObject({ applied: 1, duplicates: 1 });
+  });
+});

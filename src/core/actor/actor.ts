@@ -15,7 +15,7 @@
 import type { Commit } from '../checkpoint/commit.js';
 import type { Anchor, Counters, Layout, PartitionRecord } from '../checkpoint/record.js';
 import { encodeRecord, RECORD_FORMAT } from '../checkpoint/record.js';
-import type { Seen } from '../dedupe/dedupe-index.js';
+import { Decision, type Seen } from '../dedupe/dedupe-index.js';
 import type { StoredSegment } from '../dedupe/dedupe-segments.js';
 import type { Decoded } from '../event/decode.js';
 import type { Event, RawEvent } from '../event/event.js';
@@ -345,6 +345,11 @@ export class Actor {
     return this.#keys.replay(raw, event);
   }
 
+  /** Stream sequence of another event of this key that is remembered under this id, or undefined. */
+  otherWith({ id, key }: Event, streamSequence: number): number | undefined {
+    return this.#decisions.otherWith(id, key, streamSequence);
+  }
+
   /** An operator has dealt with a stored dead letter. */
   discard(streamSequence: number): void {
     this.#decisions.discard(streamSequence);
@@ -367,7 +372,9 @@ export class Actor {
   /** What is known about the event with this id: its decision, what it waits for, and recent explanations. */
   explain(id: string): Explanation {
     const seen = this.#decisions.seen(id);
-    return { seen, waits: seen.length === 0 ? [] : this.#waits(id), notes: this.#decisions.notesAbout(id) };
+    const isOpen = ({ decision }: Seen): boolean => decision === Decision.waiting || decision === Decision.parked;
+    const open = new Set(seen.filter(isOpen).map(({ streamSequence }) => streamSequence));
+    return { seen, waits: open.size === 0 ? [] : this.#waits(open), notes: this.#decisions.notesAbout(id) };
   }
 
   /** What is known about a key: what waits and for what, and recent explanations. */
@@ -380,12 +387,15 @@ export class Actor {
     });
   }
 
-  #waits(id: string): string[] {
+  /** By their numbers: to read the id of everything that is held would be to decode it. */
+  #waits(open: ReadonlySet<number>): string[] {
     const waits: string[] = [];
-    for (const { event, time } of this.#buffer)
-      if (event.id === id) waits.push(`held until the watermark (${this.#watermark.value}) passes its time (${time})`);
+    const isOpen = ({ streamSequence }: Arrival): boolean => open.has(streamSequence);
+    for (const arrival of this.#buffer)
+      if (isOpen(arrival))
+        waits.push(`held until the watermark (${this.#watermark.value}) passes its time (${arrival.time})`);
     for (const { key, parked, quarantine, next } of this.#parking.keys()) {
-      if (!parked?.some(({ event }) => event.id === id)) continue;
+      if (!parked?.some(isOpen)) continue;
       const name = JSON.stringify(key);
       if (quarantine === undefined) waits.push(`waits for number ${next} of key ${name}`);
       else
@@ -393,7 +403,9 @@ export class Actor {
     }
     if (this.#keys.loading > 0)
       for (const { key, waiting } of this.#state.entries())
-        if (waiting?.some(({ event }) => event.id === id)) waits.push(`the state of ${JSON.stringify(key)} is loaded`);
+        if (waiting?.some(isOpen)) waits.push(`the state of ${JSON.stringify(key)} is loaded`);
+    if (this.#again.left.some((sequence) => open.has(sequence)))
+      waits.push('came due before the last recovery, and waits for those that came due before it');
     return waits;
   }
 

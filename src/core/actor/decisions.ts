@@ -8,12 +8,13 @@
 import type { FieldChanges } from '../checkpoint/commit.js';
 import type { Counters, PartitionRecord } from '../checkpoint/record.js';
 import type { Decision as DecisionValue, Seen } from '../dedupe/dedupe-index.js';
-import { Decision, DedupeIndex } from '../dedupe/dedupe-index.js';
+import { Decision, DedupeIndex, keyHashOf } from '../dedupe/dedupe-index.js';
 import type { DedupeDelta, StoredSegment } from '../dedupe/dedupe-segments.js';
 import { DedupeSegments } from '../dedupe/dedupe-segments.js';
 import type { Event, RawEvent } from '../event/event.js';
 import type { Offered } from '../event/offered.js';
 import type { Rejection } from '../event/reject.js';
+import { bodyHash } from '../key/hash.js';
 import { PositionWindow } from '../position/position-window.js';
 import type { Arrival } from './arrival.js';
 import { DeadLetterBox } from './dead-letter-box.js';
@@ -119,13 +120,28 @@ export class Decisions {
     if (arrival.slot >= 0) {
       this.window.decide(arrival.slot);
       this.#decideId(arrival.seen, decision);
-    } else this.redecide(arrival.event, arrival.entry, decision);
+    } else this.redecide(arrival.event, arrival.raw, arrival.entry, decision);
   }
 
-  /** Another decision about an event whose id was stored before. */
-  redecide(event: Event, entry: KeyEntry<Arrival>, decision: DecisionValue): void {
+  /**
+   * Another decision about an event that was decided before, as parked or dead. An id that is not known is new: an
+   * operator has written it into a body that had none, and it must not be applied again.
+   */
+  redecide(event: Event, raw: RawEvent, entry: KeyEntry<Arrival>, decision: DecisionValue): void {
     this.#fresh++;
-    this.#decideId(this.#dedupe?.find(event.id, entry) ?? -1, decision);
+    if (this.#dedupe === undefined || event.id === '') return;
+    const known = this.#dedupe.find(event.id, entry);
+    this.#decideId(
+      known >= 0 ? known : this.#dedupe.insert(event.time, raw.streamSequence, bodyHash(raw.body)),
+      decision,
+    );
+  }
+
+  /** Stream sequence of another event of the key that has this id, or undefined. */
+  otherWith(id: string, key: string, streamSequence: number): number | undefined {
+    const known = this.#dedupe?.find(id, keyHashOf(key)) ?? -1;
+    const other = known < 0 ? undefined : this.#dedupe?.seen(known).streamSequence;
+    return other === streamSequence ? undefined : other;
   }
 
   /** The event is stored as a parked one: the floor may pass it, and its id is known. */

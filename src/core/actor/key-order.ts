@@ -157,7 +157,7 @@ export class KeyOrder {
     const refused = folding.apply(arrival);
     if (refused !== undefined) return refused;
     this.#applied(arrival);
-    decisions.redecide(event, entry, Decision.applied);
+    decisions.redecide(event, raw, entry, Decision.applied);
     decisions.discard(streamSequence);
     return 'done';
   }
