@@ -26,6 +26,7 @@ import type {
   StoredRecord,
 } from '../../ports/checkpoint-store.js';
 import { type Argument, claimArguments, commitArguments, type KeyOf } from './commit-arguments.js';
+import { EncodedCommand } from './encoded-command.js';
 import { closeRedis } from './redis-connection.js';
 import { isScriptUnknown, redisError } from './redis-errors.js';
 import { CLAIM_SCRIPT, COMMIT_SCRIPT, SCRIPT_KEYS } from './scripts.js';
@@ -156,11 +157,12 @@ export class RedisCheckpointStore implements CheckpointStore {
 
   /** By its hash, which spares its text; a server that does not know it, as after a failover, gets the text at once. */
   async #run({ text, hash }: Script, args: readonly Argument[]): Promise<unknown> {
+    const keys = String(SCRIPT_KEYS);
     try {
-      return await this.#redis.call('EVALSHA', [hash, SCRIPT_KEYS, ...args]);
+      return await this.#redis.sendCommand(new EncodedCommand('evalsha', [hash, keys, ...args]));
     } catch (error) {
       if (!isScriptUnknown(error)) throw error;
-      return this.#redis.call('EVAL', [text, SCRIPT_KEYS, ...args]);
+      return this.#redis.sendCommand(new EncodedCommand('eval', [text, keys, ...args]));
     }
   }
 
