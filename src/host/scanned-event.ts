@@ -17,10 +17,14 @@ import type { EventSource, KeyLookup, Offered } from '../core/event/offered.js';
 import { bodyHashOf, fnv1a32Bytes, murmur128Bytes } from '../core/key/hash.js';
 import { isAscii, isPlainByte, KEY_BYTES_MAX } from '../core/key/key.js';
 import type { BatchReader } from '../protocol/batch.js';
+import { NOTES_AT, SUBJECT_AT } from '../protocol/batch.js';
 import type { DecoderOptions, SubjectMapping } from './event-decoder.js';
 import { headerText, publishedSubject } from './event-decoder.js';
 
 const DOT = 0x2e;
+/** A start that is not there; bodies are shorter. */
+const NONE = 0xffff;
+const BODY_BYTES_MAX = NONE - 1;
 
 /** One instance serves a host: it describes the record that was read last. */
 export class ScannedEvent implements Offered {
@@ -31,18 +35,19 @@ export class ScannedEvent implements Offered {
   readonly #types = new TypeNames();
   #bytes = Buffer.alloc(0);
   #view = new DataView(new ArrayBuffer(0));
-  #subjectAt = 0;
-  #headersAt = 0;
   #bodyAt = 0;
   #end = 0;
   #keyAt = 0;
   #keyEnd = 0;
   streamSequence = 0;
   streamTime = 0;
+  place = 0;
+  source: KeptBatch;
 
   constructor(options: DecoderOptions) {
     this.#options = options;
     this.#keyToken = keyToken(options.format);
+    this.source = new KeptBatch(this.#bytes, this.#view, this.#types, options.mapping);
   }
 
   get time(): number {
@@ -70,20 +75,21 @@ export class ScannedEvent implements Offered {
     const copy = batch.slice(0, length);
     this.#bytes = Buffer.from(copy);
     this.#view = new DataView(copy);
+    this.source = new KeptBatch(this.#bytes, this.#view, this.#types, this.#options.mapping);
   }
 
   /** Reads the record that `reader` stands on; false if it is not an ordinary one. */
   read(reader: BatchReader): boolean {
     const { subjectAt, headersAt, bodyAt, end } = reader;
     const { limits, checkPartition, partitions } = this.#options;
-    if (this.#keyToken === 0 || end - bodyAt > limits.payloadBytesMax) return false;
+    if (this.#keyToken === 0 || end - bodyAt > Math.min(limits.payloadBytesMax, BODY_BYTES_MAX)) return false;
     if (bodyAt > headersAt && !this.#areQuiet(headersAt, bodyAt)) return false;
     if (!this.#findKey(subjectAt, headersAt)) return false;
     if (!this.#scan.read(this.#bytes, bodyAt, end, this.#keyAt, this.#keyEnd)) return false;
     if (checkPartition && fnv1a32Bytes(this.#bytes, this.#keyAt, this.#keyEnd) % partitions !== reader.partition)
       return false;
-    this.#subjectAt = subjectAt;
-    this.#headersAt = headersAt;
+    this.source.note(reader.recordAt, bodyAt, this.#scan);
+    this.place = reader.recordAt;
     this.#bodyAt = bodyAt;
     this.#end = end;
     this.streamSequence = reader.sequence;
@@ -102,26 +108,6 @@ export class ScannedEvent implements Offered {
 
   hashBody(): number {
     return bodyHashOf(this.#view, this.#bodyAt, this.#end);
-  }
-
-  keep(key: string): EventSource {
-    const { typeAt, typeEnd } = this.#scan;
-    const type = typeAt < 0 ? undefined : this.#types.read(this.#bytes, typeAt, typeEnd);
-    const subjectAt = this.#subjectAt;
-    const headersAt = this.#headersAt;
-    const { mapping } = this.#options;
-    return new KeptEvent(
-      this.#bytes,
-      key,
-      type,
-      this.#scan,
-      this,
-      subjectAt,
-      headersAt,
-      this.#bodyAt,
-      this.#end,
-      mapping,
-    );
   }
 
   /** Whether a header block is within its limit and cannot hold CloudEvents attributes: no `ce-` in it. */
@@ -174,79 +160,79 @@ function keyToken(format: EventFormat): number {
   return isOwnConvention(format) && format.key.kind === 'token' ? format.key.index : 0;
 }
 
-/** What is kept of an event: offsets into the bytes of its batch. */
-class KeptEvent implements EventSource {
+/**
+ * A batch that stays. What was found out about a record is noted in it, so nothing else has to be kept of an event.
+ *
+ * Notes of a record, little endian: u16 offsets into the body of id, type and data, start and end of each, a start of
+ * `NONE` where there is none; f64 sequence, NaN where there is none; f64 event time.
+ */
+class KeptBatch implements EventSource {
   readonly #bytes: Buffer;
-  readonly #key: string;
-  readonly #type: string | undefined;
-  readonly #time: number;
-  readonly #sequence: number | undefined;
-  readonly #idAt: number;
-  readonly #idEnd: number;
-  readonly #dataAt: number;
-  readonly #dataEnd: number;
-  readonly #streamSequence: number;
-  readonly #streamTime: number;
-  readonly #subjectAt: number;
-  readonly #headersAt: number;
-  readonly #bodyAt: number;
-  readonly #end: number;
+  readonly #view: DataView;
+  readonly #types: TypeNames;
   readonly #mapping: SubjectMapping | undefined;
-  #event: Event | undefined;
 
-  constructor(
-    bytes: Buffer,
-    key: string,
-    type: string | undefined,
-    scan: BodyScan,
-    { streamSequence, streamTime }: ScannedEvent,
-    subjectAt: number,
-    headersAt: number,
-    bodyAt: number,
-    end: number,
-    mapping: SubjectMapping | undefined,
-  ) {
+  constructor(bytes: Buffer, view: DataView, types: TypeNames, mapping: SubjectMapping | undefined) {
     this.#bytes = bytes;
-    this.#key = key;
-    this.#type = type;
-    this.#time = scan.time;
-    this.#sequence = scan.sequence;
-    this.#idAt = scan.idAt;
-    this.#idEnd = scan.idEnd;
-    this.#dataAt = scan.dataAt;
-    this.#dataEnd = scan.dataEnd;
-    this.#streamSequence = streamSequence;
-    this.#streamTime = streamTime;
-    this.#subjectAt = subjectAt;
-    this.#headersAt = headersAt;
-    this.#bodyAt = bodyAt;
-    this.#end = end;
+    this.#view = view;
+    this.#types = types;
     this.#mapping = mapping;
   }
 
-  get event(): Event {
-    this.#event ??= {
-      id: this.#text(this.#idAt, this.#idEnd),
-      key: this.#key,
-      time: this.#time,
-      sequence: this.#sequence,
-      type: this.#type,
-      data: this.#dataAt < 0 ? null : JSON.parse(this.#text(this.#dataAt, this.#dataEnd)),
-    };
-    return this.#event;
+  note(recordAt: number, bodyAt: number, scan: BodyScan): void {
+    const view = this.#view;
+    const at = recordAt + NOTES_AT;
+    view.setUint16(at, scan.idAt - bodyAt, true);
+    view.setUint16(at + 2, scan.idEnd - bodyAt, true);
+    view.setUint16(at + 4, scan.typeAt < 0 ? NONE : scan.typeAt - bodyAt, true);
+    view.setUint16(at + 6, scan.typeEnd - bodyAt, true);
+    view.setUint16(at + 8, scan.dataAt < 0 ? NONE : scan.dataAt - bodyAt, true);
+    view.setUint16(at + 10, scan.dataEnd - bodyAt, true);
+    view.setFloat64(at + 12, scan.sequence ?? Number.NaN, true);
+    view.setFloat64(at + 20, scan.time, true);
   }
 
-  get raw(): RawEvent {
-    const headers = this.#bytes.subarray(this.#headersAt, this.#bodyAt);
+  eventAt(recordAt: number, key: string): Event {
+    const view = this.#view;
+    const at = recordAt + NOTES_AT;
+    const bodyAt = this.#bodyAt(recordAt);
+    const typeAt = view.getUint16(at + 4, true);
+    const dataAt = view.getUint16(at + 8, true);
+    const sequence = view.getFloat64(at + 12, true);
+    const typeEnd = bodyAt + view.getUint16(at + 6, true);
+    const dataEnd = bodyAt + view.getUint16(at + 10, true);
     return {
-      subject: publishedSubject(this.#text(this.#subjectAt, this.#headersAt), this.#mapping),
-      token: this.#key,
-      headers: headers.length === 0 ? undefined : headerText(headers),
-      body: this.#text(this.#bodyAt, this.#end),
-      encoding: 'utf8',
-      streamSequence: this.#streamSequence,
-      streamTime: this.#streamTime,
+      id: this.#text(bodyAt + view.getUint16(at, true), bodyAt + view.getUint16(at + 2, true)),
+      key,
+      time: view.getFloat64(at + 20, true),
+      sequence: Number.isNaN(sequence) ? undefined : sequence,
+      type: typeAt === NONE ? undefined : this.#types.read(this.#bytes, bodyAt + typeAt, typeEnd),
+      data: dataAt === NONE ? null : JSON.parse(this.#text(bodyAt + dataAt, dataEnd)),
     };
+  }
+
+  rawAt(recordAt: number, key: string): RawEvent {
+    const view = this.#view;
+    const headersAt = this.#headersAt(recordAt);
+    const bodyAt = this.#bodyAt(recordAt);
+    const headers = this.#bytes.subarray(headersAt, bodyAt);
+    return {
+      subject: publishedSubject(this.#text(recordAt + SUBJECT_AT, headersAt), this.#mapping),
+      token: key,
+      headers: headers.length === 0 ? undefined : headerText(headers),
+      body: this.#text(bodyAt, bodyAt + view.getUint32(recordAt + 8, true)),
+      encoding: 'utf8',
+      streamSequence: view.getFloat64(recordAt + 12, true),
+      streamTime: view.getFloat64(recordAt + 20, true),
+    };
+  }
+
+  #headersAt(recordAt: number): number {
+    return recordAt + SUBJECT_AT + this.#view.getUint16(recordAt + 2, true);
+  }
+
+  #bodyAt(recordAt: number): number {
+    return this.#headersAt(recordAt) + this.#view.getUint32(recordAt + 4, true);
   }
 
   /** What is read this way is ASCII throughout. */

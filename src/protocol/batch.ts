@@ -3,12 +3,16 @@
  *
  * Layout of one record, little endian, back to back:
  *   u16 partition · u16 subject bytes · u32 header bytes · u32 body bytes · f64 stream sequence · f64 stream time (epoch ms)
+ *   · 28 bytes that the writer leaves alone, for whoever reads the record to note what it found,
  *   then the bytes of subject, headers and body. No headers: 0 bytes.
  *
  * The writer runs once per event on the main thread, so it only copies; decoding is the thread's work.
  */
 
-const RECORD_HEADER_BYTES = 28;
+/** Where a record's notes begin. */
+export const NOTES_AT = 28;
+/** Where its subject begins. */
+export const SUBJECT_AT = 56;
 
 /** Fills one buffer. Owns it until `take`. */
 export class BatchWriter {
@@ -42,7 +46,7 @@ export class BatchWriter {
   ): void {
     const headerBytes = headers === undefined ? 0 : headers.length;
     let at = this.#length;
-    const end = at + RECORD_HEADER_BYTES + subject.length + headerBytes + body.length;
+    const end = at + SUBJECT_AT + subject.length + headerBytes + body.length;
     if (end > this.#bytes.length) this.#grow(end);
     const view = this.#view;
     view.setUint16(at, partition, true);
@@ -51,7 +55,7 @@ export class BatchWriter {
     view.setUint32(at + 8, body.length, true);
     view.setFloat64(at + 12, sequence, true);
     view.setFloat64(at + 20, timeMs, true);
-    at += RECORD_HEADER_BYTES;
+    at += SUBJECT_AT;
     this.#bytes.set(subject, at);
     at += subject.length;
     if (headers !== undefined) this.#bytes.set(headers, at);
@@ -82,7 +86,8 @@ export class BatchReader {
   partition = 0;
   sequence = 0;
   timeMs = 0;
-  /** Byte offsets into the buffer: subject from `subjectAt`, headers from `headersAt`, body from `bodyAt` to `end`. */
+  /** Byte offsets into the buffer: the record from `recordAt`, its subject from `subjectAt`, headers from `headersAt`, body from `bodyAt` to `end`. */
+  recordAt = 0;
   subjectAt = 0;
   headersAt = 0;
   bodyAt = 0;
@@ -100,7 +105,8 @@ export class BatchReader {
     this.partition = view.getUint16(at, true);
     this.sequence = view.getFloat64(at + 12, true);
     this.timeMs = view.getFloat64(at + 20, true);
-    this.subjectAt = at + RECORD_HEADER_BYTES;
+    this.recordAt = at;
+    this.subjectAt = at + SUBJECT_AT;
     this.headersAt = this.subjectAt + view.getUint16(at + 2, true);
     this.bodyAt = this.headersAt + view.getUint32(at + 4, true);
     this.end = this.bodyAt + view.getUint32(at + 8, true);

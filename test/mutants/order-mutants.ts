@@ -102,9 +102,9 @@ export const orderMutants: readonly Mutant[] = [
   {
     id: 'ties-upside-down',
     failure: 'reorder inside a batch: of equal times the newer event first',
-    file: 'core/order/time-buffer.js',
-    find: 'a.streamSequence < b.streamSequence);',
-    replace: 'a.streamSequence > b.streamSequence);',
+    file: 'core/actor/held-events.js',
+    find: 'this.#sequences[a] < this.#sequences[b]);',
+    replace: 'this.#sequences[a] > this.#sequences[b]);',
     suites: ['property/order'],
   },
   {

@@ -1,15 +1,46 @@
 /** TimeBuffer against sort (B1, B2) and Watermark against its two rules (W1, W2). */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Timed } from '../../src/core/order/time-buffer.js';
-import { TimeBuffer } from '../../src/core/order/time-buffer.js';
+import type { Arrival } from '../../src/core/actor/arrival.js';
+import { HeldEvents } from '../../src/core/actor/held-events.js';
+import type { KeyEntry } from '../../src/core/actor/keyed-state.js';
+import { KeyedState } from '../../src/core/actor/keyed-state.js';
+import { DecodedEvent } from '../../src/core/event/offered.js';
 import { Watermark } from '../../src/core/order/watermark.js';
+import { rawEvent } from '../unit/raw-events.js';
 import { runs } from './runs.js';
+
+interface Timed {
+  readonly time: number;
+  readonly streamSequence: number;
+  readonly bytes: number;
+}
+
+const entry: KeyEntry<Arrival> = new KeyedState<Arrival>(true, 10, 1000).entry('a');
+
+/** Everything about an event follows from its sequence, so that a row that mixes two events shows. */
+function push(buffer: HeldEvents, { time, streamSequence, bytes }: Timed): void {
+  const event = { id: `e-${streamSequence}`, key: 'a', time, sequence: undefined, type: undefined, data: null };
+  const raw = { ...rawEvent({ streamSequence }) };
+  const isClamped = streamSequence % 3 === 0;
+  const source = new DecodedEvent(raw, event);
+  buffer.push(source, 7, entry, time, streamSequence, bytes, 10 * streamSequence, -streamSequence, isClamped);
+}
+
+/** What went in of an event that came out. */
+function timed(arrival: Arrival | undefined): Timed | undefined {
+  if (arrival === undefined) return undefined;
+  const { time, streamSequence, bytes } = arrival;
+  expect(arrival).toMatchObject({ entry, slot: 10 * streamSequence, seen: -streamSequence, rejection: undefined });
+  expect(arrival.isClamped).toBe(streamSequence % 3 === 0);
+  expect([arrival.event.id, arrival.raw.streamSequence]).toEqual([`e-${streamSequence}`, streamSequence]);
+  return { time, streamSequence, bytes };
+}
 
 const byTime = (a: Timed, b: Timed): number => a.time - b.time || a.streamSequence - b.streamSequence;
 
-describe('TimeBuffer', () => {
-  const push = fc.record({
+describe('HeldEvents', () => {
+  const taken = fc.record({
     kind: fc.constant('push' as const),
     time: fc.nat(40),
     bytes: fc.integer({ min: 1, max: 500 }),
@@ -21,13 +52,13 @@ describe('TimeBuffer', () => {
   });
 
   it('B1 B2: gives back what sort gives back, and counts what it holds', () => {
-    const steps = fc.array(fc.oneof({ weight: 4, arbitrary: push }, { weight: 1, arbitrary: release }), {
+    const steps = fc.array(fc.oneof({ weight: 4, arbitrary: taken }, { weight: 1, arbitrary: release }), {
       maxLength: 200,
       size: 'max',
     });
     fc.assert(
       fc.property(steps, fc.boolean(), (acts, isMostlyOrdered) => {
-        const buffer = new TimeBuffer<Timed>();
+        const buffer = new HeldEvents();
         let held: Timed[] = [];
         let sequence = 0;
         for (const act of acts) {
@@ -35,29 +66,29 @@ describe('TimeBuffer', () => {
             const time = isMostlyOrdered && act.time % 4 !== 0 ? sequence : act.time;
             const event = { time, streamSequence: ++sequence, bytes: act.bytes };
             held.push(event);
-            buffer.push(event);
+            push(buffer, event);
           } else {
             for (let i = 0; i < act.most; i++) {
               held.sort(byTime);
               const expected = held[0] !== undefined && held[0].time <= act.upTo ? held.shift() : undefined;
-              expect(buffer.shiftUpTo(act.upTo)).toBe(expected);
+              expect(timed(buffer.shiftUpTo(act.upTo))).toEqual(expected);
             }
           }
           expect(buffer.size).toBe(held.length);
           expect(buffer.bytes).toBe(held.reduce((sum, { bytes }) => sum + bytes, 0));
-          expect(buffer.peek()).toBe([...held].sort(byTime)[0]);
+          expect(buffer.firstTime).toBe([...held].sort(byTime)[0]?.time ?? Number.POSITIVE_INFINITY);
         }
         held = held.sort(byTime);
-        expect([...buffer].sort(byTime)).toEqual(held);
-        for (const event of held) expect(buffer.shiftUpTo(Number.POSITIVE_INFINITY)).toBe(event);
-        expect([buffer.size, buffer.bytes, buffer.peek()]).toEqual([0, 0, undefined]);
+        expect([...buffer].map(timed).sort((a, b) => byTime(a!, b!))).toEqual(held);
+        for (const event of held) expect(timed(buffer.shiftUpTo(Number.POSITIVE_INFINITY))).toEqual(event);
+        expect([buffer.size, buffer.bytes, buffer.firstTime]).toEqual([0, 0, Number.POSITIVE_INFINITY]);
       }),
       runs(150),
     );
   });
 
   it('B1: across many thousands, half released and filled again', () => {
-    const buffer = new TimeBuffer<Timed>();
+    const buffer = new HeldEvents();
     let seed = 1;
     const random = (): number => {
       seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
@@ -68,7 +99,7 @@ describe('TimeBuffer', () => {
     for (let round = 0; round < 20; round++) {
       for (let i = 0; i < 2000; i++) {
         const time = round * 1000 + (random() < 100 ? random() : i >> 1);
-        buffer.push({ time, streamSequence: ++sequence, bytes: 1 });
+        push(buffer, { time, streamSequence: ++sequence, bytes: 1 });
       }
       const bound = round * 1000 - 1; // what is pushed from now on is newer
       for (let event = buffer.shiftUpTo(bound); event !== undefined; event = buffer.shiftUpTo(bound)) {

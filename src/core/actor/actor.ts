@@ -19,11 +19,10 @@ import { Decision, type Seen } from '../dedupe/dedupe-index.js';
 import type { StoredSegment } from '../dedupe/dedupe-segments.js';
 import type { Decoded } from '../event/decode.js';
 import type { Event, RawEvent } from '../event/event.js';
-import type { EventSource, Offered } from '../event/offered.js';
+import type { Offered } from '../event/offered.js';
 import { DecodedEvent } from '../event/offered.js';
 import type { Rejection } from '../event/reject.js';
 import { DueAgain } from '../order/due-again.js';
-import { TimeBuffer } from '../order/time-buffer.js';
 import { Watermark } from '../order/watermark.js';
 import { isDecided } from '../position/position-window.js';
 import { withRange } from '../position/ranges.js';
@@ -35,6 +34,7 @@ import { Folding } from './folding.js';
 import type { ActorHalt } from './halting.js';
 import { Halting } from './halting.js';
 import type { Handler } from './handler.js';
+import { HeldEvents } from './held-events.js';
 import type { KeyInspection } from './key-inspection.js';
 import { inspectKey } from './key-inspection.js';
 import type { KeyOrderOptions, OperationOutcome, QuarantineAction } from './key-order.js';
@@ -92,7 +92,7 @@ export class Actor {
   readonly #halting = new Halting();
   readonly #decisions: Decisions;
   readonly #watermark: Watermark;
-  readonly #buffer = new TimeBuffer<Arrival>();
+  readonly #buffer = new HeldEvents();
   readonly #again: DueAgain<Arrival>;
   readonly #state: KeyedState<Arrival>;
   readonly #parking = new Parking(PARKED_IN_MEMORY_MS);
@@ -229,8 +229,9 @@ export class Actor {
     const limit = Math.floor(offered.streamTime) + this.#options.aheadMsMax;
     if (offered.time <= limit) this.#accept(offered, slot, offered.time, false);
     else if (this.#options.ahead === 'clamp') {
-      const { raw, event } = offered.keep(offered.key);
-      this.#accept(new DecodedEvent(raw, { ...event, time: limit }), slot, limit, true);
+      const { source, place, key } = offered;
+      const clamped = { ...source.eventAt(place, key), time: limit };
+      this.#accept(new DecodedEvent(source.rawAt(place, key), clamped), slot, limit, true);
     } else this.#setAheadAside(offered, slot);
   }
 
@@ -452,7 +453,7 @@ export class Actor {
     if (key === undefined || this.#options.poison === 'dead-letter' || this.#options.order === 'sequence')
       this.#bury(raw, slot, rejection, key, undefined);
     else {
-      const source = { raw, event: placeholder(raw, key) };
+      const source = new DecodedEvent(raw, placeholder(raw, key));
       const arrival = this.#whole(source, slot, this.#state.entry(key), rejection);
       arrival.entry.holds++;
       this.#again.take(arrival, this.#toKey);
@@ -467,8 +468,8 @@ export class Actor {
   }
 
   #buryOffered(offered: Offered, slot: number, why: Rejection): void {
-    const { raw, event } = offered.keep(offered.key);
-    this.#bury(raw, slot, why, event.key, event.id);
+    const { source, place, key, id } = offered;
+    this.#bury(source.rawAt(place, key), slot, why, key, id);
   }
 
   #accept(offered: Offered, slot: number, time: number, isClamped: boolean): void {
@@ -481,26 +482,29 @@ export class Actor {
     const entry = this.#state.entryOf(offered);
     const seen = this.#decisions.admit(offered, time, slot, entry);
     if (seen === undefined) return;
-    const { streamSequence, size } = offered;
-    const source = offered.keep(entry.key);
-    const bytes = size + ARRIVAL_BYTES;
-    const arrival = new Arrival(source, entry, time, streamSequence, bytes, slot, seen, isClamped, undefined);
+    const { source, place, streamSequence } = offered;
+    const bytes = offered.size + ARRIVAL_BYTES;
     entry.holds++;
     // What is held is newer than the watermark was before this event moved it: behind that, nothing is overtaken.
     const isBehind = time <= this.#watermark.value;
     this.#watermark.observe(time, offered.streamTime);
-    if (order !== 'time' || isBehind) this.#again.take(arrival, this.#toKey);
-    else this.#buffer.push(arrival);
+    if (order === 'time' && !isBehind)
+      this.#buffer.push(source, place, entry, time, streamSequence, bytes, slot, seen, isClamped);
+    else
+      this.#again.take(
+        new Arrival(source, place, entry, time, streamSequence, bytes, slot, seen, isClamped, undefined),
+        this.#toKey,
+      );
     if (order !== 'time') return;
     this.#release();
     this.#bound();
   }
 
   /** The arrival of an event that no index of ids knows. */
-  #whole(source: EventSource, slot: number, entry: KeyEntry<Arrival>, why: Rejection | undefined): Arrival {
+  #whole(source: DecodedEvent, slot: number, entry: KeyEntry<Arrival>, why: Rejection | undefined): Arrival {
     const { raw, event } = source;
     const bytes = raw.body.length + ARRIVAL_BYTES;
-    return new Arrival(source, entry, event.time, raw.streamSequence, bytes, slot, -1, false, why);
+    return new Arrival(source, 0, entry, event.time, raw.streamSequence, bytes, slot, -1, false, why);
   }
 
   /** Takes a stored parked event back in; it is below the floor already. */
@@ -512,7 +516,7 @@ export class Actor {
       return;
     }
     const event = decoded.kind === 'event' ? decoded.event : placeholder(raw, key);
-    const arrival = this.#whole({ raw, event }, -1, this.#state.entry(key), rejection);
+    const arrival = this.#whole(new DecodedEvent(raw, event), -1, this.#state.entry(key), rejection);
     arrival.entry.holds++;
     this.#parking.append(arrival);
   }
@@ -527,7 +531,7 @@ export class Actor {
   #bound(): void {
     const { bufferEventsMax, bufferBytesMax } = this.#options;
     while (this.#buffer.size > bufferEventsMax || this.#buffer.bytes > bufferBytesMax) {
-      this.#watermark.force(this.#buffer.peek()!.time);
+      this.#watermark.force(this.#buffer.firstTime);
       this.#forced++;
       this.#release();
     }

@@ -1,14 +1,16 @@
-/** An event that was taken in, on its way to being decided. */
+/** An event that was taken in and has come due, on its way to being decided. */
 import type { Event, RawEvent } from '../event/event.js';
 import type { EventSource } from '../event/offered.js';
+import { DecodedEvent } from '../event/offered.js';
 import type { Rejection } from '../event/reject.js';
-import type { Timed } from '../order/time-buffer.js';
 import type { KeyEntry } from './keyed-state.js';
 
-export class Arrival implements Timed {
+export class Arrival {
   readonly entry: KeyEntry<Arrival>;
+  /** Event time, epoch ms. */
   readonly time: number;
   readonly streamSequence: number;
+  /** Size for the memory bound. */
   readonly bytes: number;
   readonly isClamped: boolean;
   /** Why it could not be decoded: it only waits for an operator. */
@@ -18,9 +20,12 @@ export class Arrival implements Timed {
   /** Entry of the dedupe index; −1 without one, and once it is stored as a parked event. */
   seen: number;
   #source: EventSource;
+  #place: number;
+  #event: Event | undefined;
 
   constructor(
     source: EventSource,
+    place: number,
     entry: KeyEntry<Arrival>,
     time: number,
     streamSequence: number,
@@ -39,26 +44,29 @@ export class Arrival implements Timed {
     this.slot = slot;
     this.seen = seen;
     this.#source = source;
+    this.#place = place;
   }
 
-  /** As the handler sees it. */
+  /** As the handler sees it; asked twice, it is the same object. */
   get event(): Event {
-    return this.#source.event;
+    this.#event ??= this.#source.eventAt(this.#place, this.entry.key);
+    return this.#event;
   }
 
   get raw(): RawEvent {
-    return this.#source.raw;
+    return this.#source.rawAt(this.#place, this.entry.key);
   }
 
   /** It will wait long: its content must not keep the bytes of a whole batch in memory. */
   detach(): void {
-    const { event, raw } = this.#source;
-    this.#source = { event, raw };
+    this.#source = new DecodedEvent(this.raw, this.event);
+    this.#place = 0;
   }
 
-  /** The same event in the same place, with other content. */
-  edited(source: EventSource, rejection: Rejection | undefined): Arrival {
+  /** The same event in the same place of its key's order, with other content. */
+  edited(raw: RawEvent, event: Event, rejection: Rejection | undefined): Arrival {
     const { entry, time, streamSequence, bytes, slot, seen, isClamped } = this;
-    return new Arrival(source, entry, time, streamSequence, bytes, slot, seen, isClamped, rejection);
+    const source = new DecodedEvent(raw, event);
+    return new Arrival(source, 0, entry, time, streamSequence, bytes, slot, seen, isClamped, rejection);
   }
 }

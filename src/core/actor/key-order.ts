@@ -14,6 +14,7 @@
 import { Decision } from '../dedupe/dedupe-index.js';
 import type { Decoded } from '../event/decode.js';
 import type { Event, RawEvent } from '../event/event.js';
+import { DecodedEvent } from '../event/offered.js';
 import type { Rejection } from '../event/reject.js';
 import { Arrival } from './arrival.js';
 import type { Decisions } from './decisions.js';
@@ -153,7 +154,8 @@ export class KeyOrder {
     if (!entry.loaded) return 'loading';
     if (entry.quarantine !== undefined) return 'quarantined';
     const { streamSequence } = raw;
-    const arrival = new Arrival({ event, raw }, entry, event.time, streamSequence, 0, -1, -1, false, undefined);
+    const content = new DecodedEvent(raw, event);
+    const arrival = new Arrival(content, 0, entry, event.time, streamSequence, 0, -1, -1, false, undefined);
     const refused = folding.apply(arrival);
     if (refused !== undefined) return refused;
     this.#applied(arrival);
@@ -336,13 +338,13 @@ export class KeyOrder {
   #editHead(head: Arrival, { raw, decoded }: Extract<QuarantineAction, { kind: 'edit' }>): void {
     const { parking } = this.#parts;
     if (decoded.kind === 'rejected') {
-      parking.replace(head.edited({ event: head.event, raw }, decoded.rejection));
+      parking.replace(head.edited(raw, head.event, decoded.rejection));
       return;
     }
     // Its place among the others stays what it was: only the content is new.
     const { id, type, data } = decoded.event;
     const event = { ...head.event, id: head.event.id === '' ? id : head.event.id, type, data };
-    parking.replace(head.edited({ event, raw }, undefined));
+    parking.replace(head.edited(raw, event, undefined));
   }
 
   /** The event is about to be decided: it holds its key no longer, and its number is used up. */

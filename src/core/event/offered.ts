@@ -5,14 +5,14 @@
 import { bodyHash, murmur128 } from '../key/hash.js';
 import type { Event, RawEvent } from './event.js';
 
-/** The content of an event. Asked twice, it gives the same objects. */
+/** Where the content of events is, each under its place. */
 export interface EventSource {
   /** As the handler sees it; nothing of ours hangs on it, because a handler may keep it in its state. */
-  readonly event: Event;
-  readonly raw: RawEvent;
+  eventAt(place: number, key: string): Event;
+  rawAt(place: number, key: string): RawEvent;
 }
 
-/** What an actor must know of an event when it comes. Valid during the call only; what `keep` gives stays valid. */
+/** What an actor must know of an event when it comes. Valid during the call only; `source` stays valid. */
 export interface Offered {
   readonly streamSequence: number;
   /** Epoch ms, as are the other times. */
@@ -29,8 +29,9 @@ export interface Offered {
   hashId(seed: number): void;
   /** `bodyHash` of its body. */
   hashBody(): number;
-  /** `key`: its key, which whoever has found it has as text already. */
-  keep(key: string): EventSource;
+  /** Its content, there and under this place. */
+  readonly source: EventSource;
+  readonly place: number;
 }
 
 /** Finds by key, as text or as the bytes of text in ASCII. */
@@ -89,7 +90,19 @@ export class DecodedEvent implements Offered, EventSource {
     return this.raw.bodyHash ?? bodyHash(this.raw.body);
   }
 
-  keep(): EventSource {
+  get source(): EventSource {
     return this;
+  }
+
+  get place(): number {
+    return 0;
+  }
+
+  eventAt(): Event {
+    return this.event;
+  }
+
+  rawAt(): RawEvent {
+    return this.raw;
   }
 }

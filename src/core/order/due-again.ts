@@ -33,7 +33,7 @@ export class DueAgain<E extends { readonly streamSequence: number }> {
 
   /** Takes an event that is due. Those whose turn it is are given to `due`: this one at once if it is none of ours. */
   take(event: E, due: (event: E) => void): void {
-    if (!this.#expected.delete(event.streamSequence)) {
+    if (this.#expected.size === 0 || !this.#expected.delete(event.streamSequence)) {
       due(event);
       return;
     }

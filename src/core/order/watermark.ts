@@ -13,9 +13,9 @@
 export class Watermark {
   readonly #settleMs: number;
   readonly #idleMs: number;
-  #value: number;
-  #maxTime: number;
-  #lastArrival: number;
+  #value = Number.NEGATIVE_INFINITY;
+  #maxTime = Number.NEGATIVE_INFINITY;
+  #lastArrival = Number.NEGATIVE_INFINITY;
 
   /**
    * `start` is what a checkpoint stored, or all −Infinity. Without its `arrival` a recovered partition would
