@@ -10,7 +10,7 @@
  */
 import type { Actor } from '../core/actor/actor.js';
 import type { QuarantineAction } from '../core/actor/key-order.js';
-import type { DeadLetter } from '../core/checkpoint/commit.js';
+import { type DeadLetter, parseDeadLetter } from '../core/checkpoint/commit.js';
 import { decodeRecord } from '../core/checkpoint/record.js';
 import type { Event, RawEvent } from '../core/event/event.js';
 import type { Rejection } from '../core/event/reject.js';
@@ -184,7 +184,9 @@ class Desk {
     const { partition } = this.#partition;
     await this.#flush();
     const [text] = await this.#deps.store.deadLetters(partition, sequence - 1, 1);
-    const letter = text === undefined ? undefined : (JSON.parse(text) as DeadLetter);
+    const letter = text === undefined ? undefined : parseDeadLetter(text);
+    if (text !== undefined && letter === undefined)
+      throw new MillraceError('CORRUPT_CHECKPOINT', `partition ${partition}: a dead letter cannot be read`);
     if (letter?.sequence === sequence) return letter;
     throw new MillraceError('NOT_FOUND', `partition ${partition} has no dead letter ${sequence}`);
   }

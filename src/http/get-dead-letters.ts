@@ -1,5 +1,5 @@
 /** `GET /v1/dead-letters`: events that were set aside, with their reasons and original bytes. */
-import type { DeadLetter } from '../core/checkpoint/commit.js';
+import { type DeadLetter, parseDeadLetter } from '../core/checkpoint/commit.js';
 import { MillraceError } from '../errors.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Answer } from './answer.js';
@@ -68,11 +68,7 @@ async function* lettersOf(store: Store, partition: number, after: number): Async
 
 /** Throws CORRUPT_CHECKPOINT. */
 export function letterOf(text: string, partition: number): DeadLetter {
-  try {
-    const letter = JSON.parse(text) as DeadLetter;
-    if (Number.isSafeInteger(letter.sequence)) return letter;
-  } catch {
-    // Said below.
-  }
+  const letter = parseDeadLetter(text);
+  if (letter !== undefined) return letter;
   throw new MillraceError('CORRUPT_CHECKPOINT', `partition ${partition}: a dead letter cannot be read`);
 }

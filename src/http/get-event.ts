@@ -34,7 +34,8 @@ function keyOf(text: string): string {
 
 /** What it means that nothing is known about an id. */
 function unknown({ id, answered, unanswered, keepsIds, unread }: EventReport, key: string | undefined): string {
-  const where = key === undefined ? `${answered} partitions` : `the partition of key ${JSON.stringify(key)}`;
+  const where =
+    key === undefined ? `the ${answered} partitions of this node` : `the partition of key ${JSON.stringify(key)}`;
   const silent =
     unanswered.length === 0 ? '' : `; no answer from ${unanswered.slice(0, NAMED_MAX).map(named).join(', ')}`;
   const more = unanswered.length > NAMED_MAX ? ` and ${unanswered.length - NAMED_MAX} more` : '';

@@ -6,7 +6,7 @@
  */
 import type { Explanation } from '../core/actor/actor.js';
 import type { DecisionNote } from '../core/actor/decision-log.js';
-import type { DeadLetter } from '../core/checkpoint/commit.js';
+import { type DeadLetter, parseDeadLetter } from '../core/checkpoint/commit.js';
 import { Decision, type Seen } from '../core/dedupe/dedupe-index.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 
@@ -140,7 +140,7 @@ async function letterAt(
 ): Promise<DeadLetter | 'gone' | undefined> {
   try {
     const [text] = await store.deadLetters(partition, sequence - 1, 1);
-    const letter = text === undefined ? undefined : (JSON.parse(text) as DeadLetter);
+    const letter = text === undefined ? undefined : parseDeadLetter(text);
     return letter?.sequence === sequence ? letter : 'gone';
   } catch {
     return undefined; // the decision itself is known without the store

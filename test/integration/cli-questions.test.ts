@@ -142,7 +142,7 @@ describe('dead-letters and why', () => {
   it('say that nothing is known, as text and as JSON, with exit code 1', async () => {
     const unknown = await ask('why', 'nope');
     expect(unknown).toMatchObject({ code: 1, err: '' });
-    expect(unknown.out).toMatch(/^event "nope" is not known to 4 partitions: it never came here/);
+    expect(unknown.out).toMatch(/^event "nope" is not known to the 4 partitions of this node: it never came here/);
     expect(await json('why', 'nope')).toMatchObject({ decisions: [], error: { code: 'NOT_FOUND' } });
   });
 });

@@ -146,7 +146,7 @@ describe('the words', () => {
 
   it('a dead letter: the stored one says why for good, else what is remembered', async () => {
     const dead = { seen: [seen(Decision.dead, 12)] };
-    const letter = { sequence: 12, code: 'HANDLER_THREW', problems: ['p', 'q'] };
+    const letter = { sequence: 12, code: 'HANDLER_THREW', problems: ['p', 'q'], subject: 'events.a', body: '{}' };
     const noted = { ...dead, notes: [note('dead', 12, 'HANDLER_THREW: p')] };
     expect(await summaries({ explanation: dead }, undefined, ({ letters }) => letters.set(12, letter))).toEqual([
       'dead letter at sequence 12: HANDLER_THREW: p; q',

@@ -46,6 +46,17 @@ export interface DeadLetter {
   readonly streamTime: number;
 }
 
+/** A stored dead letter, or undefined if the text is not one. */
+export function parseDeadLetter(text: string): DeadLetter | undefined {
+  try {
+    const letter = JSON.parse(text) as Partial<DeadLetter> | null;
+    const isText = [letter?.code, letter?.subject, letter?.body].every((part) => typeof part === 'string');
+    return isText && Number.isSafeInteger(letter?.sequence) ? (letter as DeadLetter) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Something a handler sent on. Its id is the same after every replay. */
 export interface Output {
   readonly id: string;

@@ -8,7 +8,8 @@
  * D1. An id is a duplicate iff an entry with the same 128 bits is inside the horizon; event time decides, never a wall clock.
  * D2. An entry whose event still waits is marked so: only decided ones may be stored, or recovery would take an
  *     event that it reads again for a duplicate of itself.
- * D3. Eviction goes from the oldest arrival on and stops at an entry whose event still waits.
+ * D3. Eviction goes from the oldest arrival on and stops at an entry whose event still waits. After a recovery the order
+ *     is that of decisions, so which ids the count bound keeps may differ by as many as were held; time is exact.
  * D4. The fingerprint's first half depends on the id alone, so that an id can be looked up without its key; the
  *     second half on both, so that ids that are unique per key only never collide.
  * D5. The place of an evicted entry is used again only after `recycle`: until a commit has copied the entries that

@@ -4,6 +4,10 @@
  * After a log loses its tail, sequences are used again for other events; a stream that was recreated starts over.
  * Resuming blindly would then skip or repeat events without an error. So the checkpoint keeps the log's timestamp
  * of the last routed event, and what is stored under that number now must have the same.
+ *
+ * Where nothing is stored under that number, the event itself was deleted, and nobody can say which one: the decided
+ * event, or another one that took the number after a loss and was never read. The neighbours look alike in both cases.
+ * So it is a gap of that one number, also below the floor; an operator who has deleted the event accepts it.
  */
 import type { Anchor } from '../checkpoint/record.js';
 
