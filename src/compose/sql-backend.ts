@@ -13,6 +13,7 @@ import { SqlEventLog } from '../adapters/sql/sql-event-log.js';
 import { SqlEventSink } from '../adapters/sql/sql-event-sink.js';
 import { SqliteDatabase } from '../adapters/sql/sqlite-database.js';
 import { lockSqlite } from '../adapters/sql/sqlite-lock.js';
+import { StagingRetention } from '../adapters/sql/staging-retention.js';
 import { ensureStream } from '../adapters/sql/stream-subjects.js';
 import { systemClock } from '../adapters/system/system-clock.js';
 import { firstGeneration } from '../core/position/stream-generations.js';
@@ -46,7 +47,15 @@ export async function openSqlBackend(options: SqlOptions, line: LogLine, signal?
   const [reading, writing] = [openDatabase(sql.url, name), openDatabase(sql.url, name)];
   const nonce = randomBytes(16).toString('hex');
   const lease = new NodeLease({ database: writing, app, node, nonce, clock: systemClock, log: line });
+  const retention = new StagingRetention({
+    database: writing,
+    stream: stream.name,
+    keepMs: sql.keepMs,
+    clock: systemClock,
+    log: line,
+  });
   const close = async (): Promise<void> => {
+    await retention.stop();
     if (unlock === undefined) await lease.release();
     await Promise.all([reading.close(), writing.close()]);
     unlock?.();
@@ -60,6 +69,7 @@ export async function openSqlBackend(options: SqlOptions, line: LogLine, signal?
     await close();
     throw error;
   }
+  if (sql.keepMs > 0) retention.start();
   const log = new SqlEventLog({ database: reading, heartbeatMs: heartbeatMs(options), log: line });
   return {
     log,

@@ -120,6 +120,8 @@ export const logEvents: Readonly<Record<string, string>> = {
   'sink.connected': 'The connection of the status sink stands.',
   'sink.recovered': 'The status table is written again.',
   'sink.waiting': 'The status table cannot be written; processing goes on, and the table catches up later.',
+  'staging.prune.failed': 'Old events could not be removed from the SQL log; it is tried again.',
+  'staging.pruned': 'Events that every partition has decided were removed from the SQL log for their age.',
   'stream.gap.accepted': 'Events that are gone from the stream were passed over, as acceptGap allows.',
   'stream.info': 'The end of the stream could not be asked for.',
   'stream.warning': 'The stream is set in a way that may lose events.',
