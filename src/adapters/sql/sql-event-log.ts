@@ -22,8 +22,14 @@ const POLL_MS = 50;
 const LAST = 'SELECT last FROM streams WHERE stream = ?';
 const FIRST = 'SELECT MIN(sequence) FROM staging_events WHERE stream = ?';
 const TIME = 'SELECT received_us FROM staging_events WHERE stream = ? AND sequence = ?';
-const EVENTS = `SELECT sequence, received_us, subject, headers, payload, event_id FROM staging_events
+const COLUMNS = 'sequence, received_us, subject, headers, payload, event_id';
+/** The upper bound keeps a planner without statistics from sorting the whole rest of the stream. */
+const EVENTS = `SELECT ${COLUMNS} FROM staging_events
+  WHERE stream = ? AND sequence >= ? AND sequence < ? ORDER BY sequence`;
+const AFTER_HOLE = `SELECT ${COLUMNS} FROM staging_events
   WHERE stream = ? AND sequence >= ? ORDER BY sequence LIMIT ?`;
+const HEAD = `SELECT last, (SELECT received_us FROM staging_events WHERE stream = ? AND sequence = ?)
+  FROM streams WHERE stream = ?`;
 
 export class SqlEventLog implements EventLog {
   readonly #options: SqlEventLogOptions;
@@ -62,34 +68,46 @@ export class SqlEventLog implements EventLog {
     for (const reading of this.#readings) reading.wake();
   }
 
-  /** Time of the event before `from`, and events from there on; `info` where that event is not stored. */
+  /**
+   * Events from `from` on, and after them what is before: where the database was set back meanwhile, it is already
+   * another event then.
+   */
   #next(stream: string, from: number, limit: number): Promise<NextEvents> {
-    return this.#options.database.read(`reading stream ${stream}`, async (session) => {
-      const [before] = from > 1 ? await session.query(TIME, [stream, from - 1]) : [];
-      const info = before === undefined ? await infoOf(session, stream) : undefined;
-      const rows = await session.query(EVENTS, [stream, from, limit]);
-      return { before: before === undefined ? undefined : timeOfUs(before[0] as number), info, rows };
+    return this.#options.database.each(`reading stream ${stream}`, async (session) => {
+      let rows = await session.query(EVENTS, [stream, from, from + limit]);
+      const [head] = await session.query(HEAD, [stream, from - 1, stream]);
+      if (head === undefined) throw missing(stream);
+      const [last, us] = head as [number, number | null];
+      if (rows.length === 0 && last >= from) rows = await session.query(AFTER_HOLE, [stream, from, limit]);
+      const reached = rows.at(-1)?.[0] as number | undefined;
+      return { rows, last, before: us === null ? undefined : timeOfUs(us), hasMore: (reached ?? last) < last };
     });
   }
 }
 
-/** What is stored from a sequence on, all of one moment. */
+/** What is stored from a sequence on. */
 export interface NextEvents {
-  /** Timestamp of the event before it, if that is stored. */
-  readonly before: string | undefined;
-  /** Given where it is not. */
-  readonly info: StreamInfo | undefined;
   /** `sequence, received_us, subject, headers, payload, event_id`. */
   readonly rows: readonly SqlRow[];
+  /** Timestamp of the event before it, if that is stored. */
+  readonly before: string | undefined;
+  /** The highest sequence ever given. */
+  readonly last: number;
+  /** There may be more after `rows`. */
+  readonly hasMore: boolean;
 }
 
 /** @throws MillraceError `STREAM_MISSING` */
 async function infoOf(session: SqlSession, stream: string): Promise<StreamInfo> {
   const [row] = await session.query(LAST, [stream]);
-  if (row === undefined) throw new MillraceError('STREAM_MISSING', `there is no stream ${stream} in the database`);
+  if (row === undefined) throw missing(stream);
   const last = row[0] as number;
   const [first] = await session.query(FIRST, [stream]);
   return { stream, first: (first?.[0] as number | null | undefined) ?? last + 1, last };
+}
+
+function missing(stream: string): MillraceError {
+  return new MillraceError('STREAM_MISSING', `there is no stream ${stream} in the database`);
 }
 
 function timeOfUs(us: number): string {

@@ -2,8 +2,8 @@
  * One reading of `staging_events`: looks for events, hands them over, looks again.
  *
  * Invariants
- * P1. With every look, and of the same moment, it reads the event before the next one: after a database was set back
- *     sequences are used again, and what was read is then no longer what is stored.
+ * P1. With every look, and after the events that it brings, it reads the event before them: after a database was set
+ *     back sequences are used again, and what was read is then no longer what is stored.
  * P2. After a pause nothing arrives; the rest of what was read waits for `resume`.
  * P3. It never gives up while it is not stopped, except on P1 and on a missing stream.
  */
@@ -93,7 +93,7 @@ export class SqlReading implements Reading {
       if (found === undefined) continue;
       this.#check(found);
       await this.#deliver(found.rows);
-      if (found.rows.length < this.#limit) await this.#idle(found.rows.length === 0);
+      if (!found.hasMore) await this.#idle(found.rows.length === 0);
       // A synchronous database answers within the turn: without this, nothing else would get one.
       else await new Promise(setImmediate);
       this.#adapt(found.rows);
@@ -117,11 +117,10 @@ export class SqlReading implements Reading {
   }
 
   /** P1. */
-  #check({ before, info }: NextEvents): void {
+  #check({ before, last: end }: NextEvents): void {
     const { stream } = this.#terms;
     const last = this.#next - 1;
-    if (info !== undefined && info.last < last)
-      throw new MillraceError('REGRESSION', `stream ${stream} ends at ${info.last}, but ${last} was read`);
+    if (end < last) throw new MillraceError('REGRESSION', `stream ${stream} ends at ${end}, but ${last} was read`);
     if (before === undefined || this.#before === undefined || before === this.#before) return;
     const detail = `sequence ${last} was stored at ${this.#before} and is now another event`;
     throw new MillraceError('REGRESSION', `stream ${stream} went back: ${detail}`);
