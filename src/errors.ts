@@ -130,6 +130,10 @@ export const errorTable = {
     'Run `millrace provision` to make the tables or migrate older ones; newer ones need the version that made them.',
   ),
   LAYOUT_MISMATCH: row('misuse', 'Start with the stored partition count, or use another --app name.'),
+  NODE_NAME_TAKEN: row(
+    'misuse',
+    'Give every node a name of its own with `node`, or stop the other process; a dead one counts for one lease.',
+  ),
   REQUEST_INVALID: row('misuse', 'Correct the request; every problem is listed.'),
   SERVERS_MISSING: row('misuse', 'Install nats-server and redis-server, or name running ones with --nats and --redis.'),
   PORT_IN_USE: row('misuse', 'Stop the program that listens there, or choose another port.'),

@@ -4,6 +4,7 @@ import type { Options } from '../options/types.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Coordinator } from '../ports/coordinator.js';
 import type { EventLog, EventSink } from '../ports/event-log.js';
+import type { Membership } from '../ports/membership.js';
 
 export interface Backend {
   readonly log: EventLog;
@@ -13,6 +14,8 @@ export interface Backend {
   readonly coordinator: Coordinator;
   /** The streams that the events are in, and were in. */
   readonly generations: readonly StreamGeneration[];
+  /** Undefined where an application has one node. */
+  readonly membership: Membership | undefined;
   close(): Promise<void>;
 }
 

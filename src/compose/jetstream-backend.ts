@@ -1,8 +1,10 @@
 /** Events in JetStream, checkpoints in Redis, ownership in NATS KV. */
+import { randomBytes } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { JetStreamLog } from '../adapters/nats/jetstream-log.js';
 import { JetStreamSink } from '../adapters/nats/jetstream-sink.js';
 import { NatsKvCoordinator } from '../adapters/nats/nats-kv-coordinator.js';
+import { NatsKvMembership } from '../adapters/nats/nats-kv-membership.js';
 import { ensureStream } from '../adapters/nats/provision.js';
 import { StreamHistory } from '../adapters/nats/stream-history.js';
 import { checkRedis } from '../adapters/redis/check-redis.js';
@@ -17,9 +19,11 @@ import { streamSettings } from './streams.js';
 
 export async function openJetStreamBackend(options: Options, line: LogLine, signal?: AbortSignal): Promise<Backend> {
   const { nats, redis } = await openServices(options, line, signal);
-  const { app, node, partitions } = options;
+  const { app, node } = options;
   const store = new RedisCheckpointStore({ app, redis });
-  const coordinator = new NatsKvCoordinator({ nc: nats, app, node, partitions });
+  const incarnation = randomBytes(16).toString('hex');
+  const coordinator = new NatsKvCoordinator({ nc: nats, app, node, incarnation });
+  const membership = new NatsKvMembership({ nc: nats, app, node, incarnation, line });
   const close = async (): Promise<void> => {
     await coordinator.close();
     await Promise.all([nats.close(), store.close()]);
@@ -40,7 +44,7 @@ export async function openJetStreamBackend(options: Options, line: LogLine, sign
     pullBytes: Math.floor(options.limits.inFlightBytes / 4),
     log: line,
   });
-  return { log, sink: new JetStreamSink(nats), store, coordinator, generations, close };
+  return { log, sink: new JetStreamSink(nats), store, coordinator, membership, generations, close };
 }
 
 /** Compares before it looks at the streams, and notes them only where they are. */

@@ -1,6 +1,8 @@
 /** Composition root of a node: connects, checks, and puts the parts together. */
+import { hostname } from 'node:os';
 import { PiscinaThreads } from '../adapters/piscina/piscina-threads.js';
 import { systemClock } from '../adapters/system/system-clock.js';
+import { partitionsOf, rangeOf } from '../core/assignment/ranges.js';
 import { PARTITION_HASH } from '../core/key/partition.js';
 import type { StreamChain } from '../core/position/stream-chain.js';
 import { chainsOf } from '../core/position/stream-generations.js';
@@ -48,9 +50,9 @@ export async function composeNode(
   tuning: NodeTuning = {},
 ): Promise<ComposedNode> {
   const backend = await openBackend(options, line, signal);
-  const { log, sink, store, coordinator, generations } = backend;
+  const { log, sink, store, coordinator, membership, generations } = backend;
   const chains = chainsOf(generations);
-  const { partitions } = options;
+  const { partitions, cluster } = options;
   try {
     const node = new Node(
       {
@@ -62,11 +64,14 @@ export async function composeNode(
         inFlightBytesMax: options.limits.inFlightBytes,
         drainMsMax: DRAIN_MS_MAX,
         silentMsMax: tuning.silentMsMax,
+        own: ownPartitions(options),
+        cluster: { leaseMs: cluster.leaseMs, sameName: cluster.sameName, url: urlOf(options) },
       },
       {
         log: new ChainedLog(log, chains),
         sink,
         coordinator,
+        membership: cluster.replicas === undefined ? membership : undefined,
         threads: new PiscinaThreads<HostSetup>({
           entry: new URL('../../workers/host.js', import.meta.url).href,
           slots: options.threads,
@@ -92,6 +97,19 @@ export async function composeNode(
     await backend.close();
     throw error;
   }
+}
+
+/** The share that the options fix, undefined if they fix none. */
+function ownPartitions({ cluster, partitions }: Options): number[] | undefined {
+  const { replicas, ordinal = 0 } = cluster;
+  return replicas === undefined ? undefined : partitionsOf(rangeOf(ordinal, replicas, partitions));
+}
+
+/** Where other nodes and people reach this node's HTTP API, undefined while nobody knows. */
+function urlOf({ http }: Options): string | undefined {
+  if (http.port === 0) return undefined;
+  const host = http.host === '0.0.0.0' || http.host === '::' ? hostname() : http.host;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
 }
 
 /** The options say which family. */

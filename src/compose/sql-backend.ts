@@ -39,7 +39,7 @@ export function openDatabase(url: string, name: string): SqlDatabase {
 
 /** Makes the tables and the stream where they are missing. On a database that others work on, waits for its turn. */
 export async function openSqlBackend(options: SqlOptions, line: LogLine, signal?: AbortSignal): Promise<Backend> {
-  const { app, node, partitions, sql, stream } = options;
+  const { app, node, sql, stream } = options;
   const path = sqlitePath(sql.url);
   const unlock = path === undefined ? undefined : lockFile(path);
   const name = `millrace-${app}-${node}`;
@@ -79,7 +79,8 @@ export async function openSqlBackend(options: SqlOptions, line: LogLine, signal?
       stored: () => log.wake(),
     }),
     store: new SqlCheckpointStore({ app, database: reading }),
-    coordinator: new SqlCoordinator({ database: writing, app, node, partitions }),
+    coordinator: new SqlCoordinator({ database: writing, app, node }),
+    membership: undefined,
     generations: [firstGeneration(stream.name, 1)],
     close,
   };

@@ -49,7 +49,7 @@ export interface HostDependencies {
 }
 
 /** Messages that must be acted on in the order they were sent. */
-type InOrder = Extract<MainToHost, { kind: 'batch' | 'mark' | 'run' | 'gap' }>;
+type InOrder = Extract<MainToHost, { kind: 'batch' | 'mark' | 'run' | 'gap' | 'release' }>;
 
 const REPORT_MS = 500;
 /** A partition that had nothing to commit for so many checkpoint intervals compares its record with the store's. */
@@ -102,6 +102,7 @@ export class Host {
       case 'mark':
       case 'run':
       case 'gap':
+      case 'release':
         if (this.#draining) return;
         this.#queue.push(message);
         this.#pump();
@@ -137,6 +138,9 @@ export class Host {
         return;
       case 'run':
         this.#partitions.get(message.partition)?.run(message.position, message.anchor, message.gap);
+        return;
+      case 'release':
+        void this.#release(message);
         return;
       case 'gap':
         for (const partition of this.#of(message.stream)) partition.skipped(message.first, message.last);
@@ -232,8 +236,18 @@ export class Host {
       stream: newestOf(record.chain).stream,
       position: record.position,
       anchor: record.anchor,
+      applied: record.counters.applied,
       created: claimed.kind === 'first',
     });
+  }
+
+  /** What is due is decided, all that is decided is stored; what waits is read again by whoever comes next. */
+  async #release({ partition, epoch }: Extract<MainToHost, { kind: 'release' }>): Promise<void> {
+    const hosted = this.#partitions.get(partition);
+    hosted?.settle();
+    const applied = await hosted?.drain();
+    if (this.#partitions.get(partition) === hosted) this.#partitions.delete(partition);
+    this.#deps.post({ kind: 'released', partition, epoch, applied });
   }
 
   async #answer({ request, partition, question }: Extract<MainToHost, { kind: 'ask' }>): Promise<void> {

@@ -198,8 +198,11 @@ export class HostedPartition {
     return this.#phase !== 'over';
   }
 
-  /** Saves everything that is decided and lets go. Settles when that is stored, or the incarnation is over. */
-  async drain(): Promise<void> {
+  /**
+   * Saves everything that is decided and lets go. Settles when that is stored, or the incarnation is over; then with
+   * undefined, else with the number of applied events.
+   */
+  async drain(): Promise<number | undefined> {
     if (this.#phase === 'running' || this.#phase === 'full') this.#phase = 'draining';
     while (this.#phase === 'draining') {
       if (this.#saving !== undefined) await this.#saving;
@@ -209,7 +212,9 @@ export class HostedPartition {
         if (this.#saving === undefined) break;
       }
     }
+    const applied = this.#phase === 'draining' ? this.#actor?.counters.applied : undefined;
     this.#phase = 'over';
+    return applied;
   }
 
   /** Ends the incarnation: saves what is decided if `save`, then reports `error`. */

@@ -16,7 +16,7 @@ export interface MetricRow {
 }
 
 const nodePhases: readonly NodePhase[] = ['new', 'starting', 'running', 'draining', 'stopped', 'failed'];
-const partitionPhases: readonly PartitionPhase[] = ['unclaimed', 'claiming', 'running', 'halted'];
+const partitionPhases: readonly PartitionPhase[] = ['unclaimed', 'claiming', 'running', 'halted', 'releasing'];
 const errorCodes = Object.keys(errorTable) as readonly ErrorCode[];
 /** Reasons of dead letters: the codes that condemn one event. */
 const deadReasons = errorCodes.filter((code) => errorTable[code].category === 'poison');
@@ -41,6 +41,11 @@ export const metricTable = {
   millrace_events_forced_total: counter('Events applied before their time because the buffer was full.'),
   millrace_dedupe_evicted_early_total: counter('Ids forgotten before the horizon because dedupe.ids was reached.'),
   millrace_partition_recoveries_total: counter('Partitions claimed again after they had run.'),
+  millrace_partitions_handed_over_total: counter('Partitions taken from a node that had let go of them.'),
+  millrace_partitions_taken_over_total: counter('Partitions taken from a node that was gone.'),
+  millrace_partitions_released_total: counter('Partitions given away with everything stored.'),
+  millrace_partitions_lost_total: counter('Partitions that another node claimed while this one ran them.'),
+  millrace_handover_replayed_events_total: counter('Events applied again after a hand-over; 0 while drains are clean.'),
   millrace_commits_total: counter('Checkpoints stored.'),
   millrace_commit_seconds_total: counter('Time that checkpoints took, divided by commits_total the mean.'),
   millrace_commit_keys_total: counter('States of keys written by checkpoints.'),
@@ -79,13 +84,14 @@ export type MetricName = keyof typeof metricTable;
  * it went through, `<name>.abandoned` when it was no longer wanted. Of one outage only the first and the last are shown.
  */
 const retriedWork = {
-  assignment: 'asking which partitions are this node’s',
   'checkpoint.commit': 'storing a checkpoint',
   'checkpoint.compare': 'comparing the stored checkpoint with our own',
+  'cluster.join': 'joining the other nodes',
   'log.read': 'reading the stream from the oldest position on',
   'output.publish': 'publishing what a handler emitted',
   'partition.claim': 'claiming a partition',
   'partition.holder': 'asking who took a partition over',
+  'partition.release': 'letting go of a partition',
   'partition.verify': 'comparing the stream with a checkpoint',
   services: 'connecting to NATS and Redis and checking them',
   'state.load': 'loading states of keys',
@@ -95,6 +101,10 @@ const retriedWork = {
 export const logEvents: Readonly<Record<string, string>> = {
   'checkpoint.rebuild': 'A lost checkpoint is rebuilt from the start of the stream.',
   'http.change': 'An operator changed something over HTTP: released, skipped, edited or replayed.',
+  'cluster.beat': 'The other nodes could not be told that this one is there; it is tried again.',
+  'cluster.gone': 'A node has not been heard of for a lease; its partitions are taken over.',
+  'cluster.name': 'Another process may have the name of this node; one lease shows whether it is alive.',
+  'cluster.watch': 'What the other nodes do could not be followed or read; it is tried again.',
   'http.failed': 'A request was answered with 500; here is why.',
   'log.restart': 'The reading of the stream begins anew after the position it had reached.',
   'nats.connected': 'The connection to NATS stands.',
@@ -111,7 +121,10 @@ export const logEvents: Readonly<Record<string, string>> = {
   'node.stopping': 'The node was told to stop and drains.',
   'output.refused': 'An output cannot be published; it stays in the outbox.',
   'partition.fenced': 'A checkpoint was refused: another node took over, or the store went back in time.',
+  'partition.gained': 'A partition that another node had runs here, after so many events that are applied again.',
   'partition.halted': 'A partition stopped and needs an operator.',
+  'partition.lost': 'Another node has claimed a partition that ran here.',
+  'partition.released': 'A partition was let go, for another node to take.',
   'partition.resumed':
     'An operator has made room in a partition that had stopped because it was full; it is claimed again.',
   'redis.connected': 'The connection to Redis stands.',

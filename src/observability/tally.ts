@@ -13,6 +13,7 @@
  */
 import type { Counters } from '../core/checkpoint/record.js';
 import type { PartitionReport, ThreadReport } from '../protocol/messages.js';
+import type { Moves } from '../runtime/handover.js';
 import type { NodeStatus } from '../runtime/node.js';
 import type { MetricName } from './names.js';
 
@@ -28,6 +29,14 @@ const ofCounters = {
   skipped: 'millrace_sequence_numbers_skipped_total',
 } as const satisfies Record<Exclude<keyof Counters, 'dead'>, MetricName>;
 
+const ofMoves = {
+  handedOver: 'millrace_partitions_handed_over_total',
+  takenOver: 'millrace_partitions_taken_over_total',
+  released: 'millrace_partitions_released_total',
+  lost: 'millrace_partitions_lost_total',
+  replayed: 'millrace_handover_replayed_events_total',
+} as const satisfies Record<keyof Moves, MetricName>;
+
 export class Tally {
   readonly #gain: Gain;
   /** Epoch of the claim that each partition was last seen with. */
@@ -42,8 +51,9 @@ export class Tally {
   }
 
   /** Adds what was gained since the last call. */
-  update({ partitions, threads, eventsRead }: NodeStatus): void {
+  update({ partitions, threads, eventsRead, moves }: NodeStatus): void {
     this.#since('node', 'millrace_events_read_total', eventsRead);
+    for (const [move, name] of Object.entries(ofMoves)) this.#since('node', name, moves[move as keyof Moves]);
     for (const { partition, report, recoveries } of partitions) {
       this.#since(`partition ${partition}`, 'millrace_partition_recoveries_total', recoveries);
       if (report !== undefined) this.#partition(partition, report);

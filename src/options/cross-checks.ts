@@ -148,6 +148,14 @@ export const crossChecks: readonly CrossCheck[] = [
       ? undefined
       : `order.settle ${printDuration(settle)} is longer than dedupe.horizon ${printDuration(horizon)}: a repeated event could wait longer than its id is remembered`,
   ),
+  check(['cluster.replicas', 'cluster.ordinal', 'partitions'], ([replicas, ordinal, partitions]) => {
+    if (replicas === undefined) return undefined;
+    if (ordinal === undefined) return 'cluster.replicas needs cluster.ordinal: each of the replicas has its own share';
+    if (ordinal >= replicas) return `cluster.ordinal ${ordinal} is none of ${replicas} replicas: the first is 0`;
+    return replicas <= partitions
+      ? undefined
+      : `cluster.replicas ${replicas} is more than partitions ${partitions}: some would own nothing`;
+  }),
   check(['limits.payloadBytes', 'limits.headerBytes', 'limits.inFlightBytes'], ([payload, header, inFlight]) =>
     payload + header <= inFlight
       ? undefined

@@ -312,6 +312,31 @@ export const optionTable = {
     'A checkpoint is written early when it has grown to this size.',
   ),
 
+  'cluster.lease': option(
+    duration({
+      min: '400ms',
+      max: '10m',
+      why: 'shorter takes a garbage collection for a death, longer waits for the dead',
+    }),
+    '10s',
+    'How long a node may be silent before the others take its partitions over.',
+  ),
+  'cluster.sameName': option(
+    choice('take-over', 'refuse'),
+    'take-over',
+    'What a node does where another process of its name is alive: it takes over and the other one ends, or it refuses to start.',
+  ),
+  'cluster.replicas': optional(
+    whole({ min: 1, max: 4096, why: 'a node without a partition does nothing' }),
+    'How many nodes share the partitions by their ordinals, without watching each other. Without it they find each other.',
+    { flag: 'replicas' },
+  ),
+  'cluster.ordinal': optional(
+    whole({ min: 0, max: 4095, why: 'the first of the replicas is 0' }),
+    'Which of the replicas this node is; nothing without cluster.replicas.',
+    { flag: 'ordinal', env: ['POD_INDEX'] },
+  ),
+
   'http.host': option(host, '127.0.0.1', 'Address that the HTTP API and the dashboard listen on.'),
   'http.port': option(whole({ min: 0, max: 65_535, why: PORT_WHY }), 4480, 'Port of the HTTP API; 0 takes a free one.'),
   'http.token': optional(
@@ -354,6 +379,7 @@ export const sectionTitles = {
   dedupe: 'Duplicates',
   limits: 'Limits',
   checkpoint: 'Checkpoints',
+  cluster: 'Several nodes',
   http: 'HTTP API and dashboard',
   probes: 'Probes and metrics',
   log: 'Log',

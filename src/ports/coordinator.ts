@@ -26,8 +26,7 @@ export interface Holder {
 }
 
 export interface Coordinator {
-  /** Partitions that this node is to own. */
-  assignment(): Promise<readonly number[]>;
+  /** Claims a partition, whoever holds it. */
   claim(partition: number): Promise<ClaimTicket>;
   /** Undefined if the partition was never claimed. */
   holder(partition: number): Promise<Holder | undefined>;

@@ -89,6 +89,8 @@ export type MainToHost =
   | { readonly kind: 'mark'; readonly stream: number; readonly anchor: Anchor; readonly streamTime: number }
   /** Stop the partition for good, its last decided state saved. */
   | { readonly kind: 'halt'; readonly partition: number; readonly fault: Fault }
+  /** Save everything decided of a partition and let go of it; in order with its batches. */
+  | { readonly kind: 'release'; readonly partition: number; readonly epoch: number }
   /** Sequences that are gone, accepted by the operator, for all running partitions of the stream below. */
   | { readonly kind: 'gap'; readonly stream: number; readonly first: number; readonly last: number }
   /** Save everything decided, then let go of all partitions. */
@@ -105,6 +107,8 @@ export type HostToMain =
       readonly stream: string;
       readonly position: Position;
       readonly anchor: Anchor;
+      /** Events that its record says were applied. */
+      readonly applied: number;
       /** A record was written that was not there before. */
       readonly created: boolean;
     }
@@ -119,6 +123,13 @@ export type HostToMain =
     }
   /** The incarnation is over: `fenced` means claim again, everything else that an operator must look. */
   | { readonly kind: 'stopped'; readonly partition: number; readonly fault: Fault }
+  /** Everything decided is stored and the partition is let go; undefined if there was nothing to store any more. */
+  | {
+      readonly kind: 'released';
+      readonly partition: number;
+      readonly epoch: number;
+      readonly applied: number | undefined;
+    }
   /** A partition that had stopped because it was full has room again: claim it again. */
   | { readonly kind: 'resumable'; readonly partition: number }
   | { readonly kind: 'answer'; readonly request: number; readonly answer: Answer }

@@ -1,5 +1,6 @@
 /**
- * One node: claims its partitions, starts their hosts, reads the stream, and brings back what falls over.
+ * One node: claims its partitions, starts their hosts, reads the stream, and brings back what falls over. Which
+ * partitions these are is fixed, or the ownership among several nodes says so (ownership.ts) while the node runs.
  *
  * Owns the life of each partition on this node (see partition-table.ts) and of the node itself:
  *   new → starting → running → draining → stopped
@@ -10,27 +11,27 @@
  * N2. A fenced partition is claimed again only if nobody else has claimed it since.
  * N3. A halted partition stays halted, with its reason, and holds up no other.
  */
-import type { AnchorVerdict } from '../core/position/anchor-check.js';
-import { checkAnchor } from '../core/position/anchor-check.js';
-import { cutBack, skipTo } from '../core/position/resume.js';
 import type { StreamChain } from '../core/position/stream-chain.js';
-import { newestOf, placeOf } from '../core/position/stream-chain.js';
+import { newestOf } from '../core/position/stream-chain.js';
 import { codeOf, MillraceError, messageOf } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { Coordinator } from '../ports/coordinator.js';
-import type { EventLog, EventSink, StreamInfo } from '../ports/event-log.js';
+import type { EventLog, EventSink } from '../ports/event-log.js';
 import type { LogLine } from '../ports/log.js';
+import type { Claim, Membership } from '../ports/membership.js';
 import type { HostLink, Threads } from '../ports/threads.js';
-import { errorOf, faultOf } from '../protocol/fault.js';
+import { faultOf } from '../protocol/fault.js';
 import type { Answer, Fault, HostToMain, Question, ThreadReport } from '../protocol/messages.js';
 import { pause, retrying } from '../retrying.js';
+import { Claiming, gapFault } from './claiming.js';
+import type { ClusterStatus } from './cluster-status.js';
+import { Handover, type Moves } from './handover.js';
 import type { StreamRoute } from './key-route.js';
 import { OutputPublisher } from './outputs.js';
+import { Ownership } from './ownership.js';
 import type { PartitionStatus } from './partition-table.js';
-import { slotOf } from './partition-table.js';
+import { emptiestSlot, newPartition, slotOf } from './partition-table.js';
 import { Questions } from './questions.js';
-import { lastUpTo } from './resume-point.js';
-import type { PartitionStart } from './router.js';
 import type { StreamStatus } from './stream-routers.js';
 import { StreamRouters } from './stream-routers.js';
 import { type SlotEvents, Supervisor } from './supervisor.js';
@@ -47,12 +48,25 @@ export interface NodeOptions {
   readonly drainMsMax: number;
   /** A thread that says nothing for so long is ended and replaced, ms; the supervisor's own by default. */
   readonly silentMsMax?: number | undefined;
+  /** Partitions of this node where no membership says which; all by default. */
+  readonly own?: readonly number[] | undefined;
+  /** How this node is one of several; used with `membership`. */
+  readonly cluster?: ClusterOptions | undefined;
+}
+
+export interface ClusterOptions {
+  readonly leaseMs: number;
+  readonly sameName: 'take-over' | 'refuse';
+  /** Base URL of the HTTP API, for the other nodes. */
+  readonly url: string | undefined;
 }
 
 export interface NodeDependencies {
   readonly log: EventLog;
   readonly sink: EventSink;
   readonly coordinator: Coordinator;
+  /** Where the nodes of the application find each other; undefined for one that owns a fixed share. */
+  readonly membership?: Membership | undefined;
   readonly threads: Threads;
   readonly clock: Clock;
   /** One for each stream. */
@@ -76,12 +90,17 @@ export interface NodeStatus {
   readonly threadRestarts: number;
   readonly partitions: readonly Readonly<PartitionStatus>[];
   readonly threads: readonly ThreadReport[];
+  /** Undefined where the share of this node is fixed, or the others were not seen yet. */
+  readonly cluster: ClusterStatus | undefined;
+  /** Hand-overs between this node and others so far. */
+  readonly moves: Readonly<Moves>;
 }
 
 type Message<K extends HostToMain['kind']> = Extract<HostToMain, { kind: K }>;
 
 const STREAM_INFO_MS = 1_000;
 const RECLAIM_MS = 100;
+const REWIND_MS = 50;
 
 export class Node {
   readonly #options: NodeOptions;
@@ -96,9 +115,18 @@ export class Node {
   /** Partitions whose claim is under way: the stream is read from the start again once, when all are through. */
   readonly #claiming = new Set<number>();
   readonly #questions = new Questions();
-  readonly #origins = new Map<number, number | undefined>();
+  readonly #claims: Claiming;
+  readonly #ownership: Ownership | undefined;
+  readonly #handover: Handover;
+  /** Epoch of the newest claim of each partition, ours or not, when it was to become ours. */
+  readonly #newest = new Map<number, number>();
+  /** Settles when every slot has had its first host. */
+  readonly #staffed: Promise<void>;
+  #onStaffed: () => void = () => undefined;
   #phase: NodePhase = 'new';
+  #isLeaving = false;
   #cancelInfo: () => void = () => undefined;
+  #cancelRewind: (() => void) | undefined;
   #settled: () => void = () => undefined;
   #fail: (error: MillraceError) => void = () => undefined;
   /** Settles with the reason when the node cannot go on. */
@@ -109,6 +137,9 @@ export class Node {
     this.#deps = deps;
     this.failed = new Promise((resolve) => {
       this.#fail = resolve;
+    });
+    this.#staffed = new Promise((resolve) => {
+      this.#onStaffed = resolve;
     });
     this.#router = new StreamRouters(options, {
       ...deps,
@@ -125,26 +156,75 @@ export class Node {
     };
     this.#supervisor = new Supervisor(deps.threads, deps.clock, deps.line, slotEvents, options.silentMsMax);
     this.#outputs = new OutputPublisher(deps.sink, deps.clock, deps.line);
+    this.#claims = new Claiming({
+      ...deps,
+      acceptGap: options.acceptGap,
+      chainOf: (partition) => options.chains[this.#router.indexOf(partition)]!,
+      infoOf: (partition) => this.#router.infoOf(partition),
+    });
+    this.#handover = this.#newHandover();
+    this.#ownership = this.#newOwnership();
+  }
+
+  #newHandover(): Handover {
+    return new Handover({
+      ...this.#deps,
+      membership: this.#deps.membership,
+      table: this.#table,
+      links: this.#links,
+      isSilent: (slot) => this.#supervisor.isSilent(slot),
+      setPhase: (status, phase) => this.#setPhase(status, phase, status.fault),
+      stopRouting: (partition) => {
+        this.#router.release(partition);
+        this.#claimSettled(partition);
+      },
+      forgotten: (partition) => {
+        this.#router.halt(partition);
+        this.#claimSettled(partition);
+        this.#ownership?.review();
+      },
+    });
+  }
+
+  #newOwnership(): Ownership | undefined {
+    const { membership } = this.#deps;
+    const { cluster, name, partitions } = this.#options;
+    if (membership === undefined || cluster === undefined) return undefined;
+    const events = {
+      gain: (partition: number, claim: Claim | undefined) => this.#gain(partition, claim),
+      lose: (partition: number) => this.#handover.lose(partition),
+      lost: (partition: number, claim: Claim) => this.#handover.lost(partition, claim),
+      reviewed: () => this.#settleIfWhole(),
+      failed: (error: MillraceError) => this.#giveUp(error),
+    };
+    return new Ownership(
+      { name, partitions, ...cluster },
+      {
+        ...this.#deps,
+        membership,
+        held: () => this.#table.values(),
+        progress: () => this.#supervisor.progress(),
+        events,
+      },
+    );
   }
 
   /** Starts the hosts and settles when every partition is running or halted, or the node has failed. */
   async start(): Promise<void> {
     this.#phase = 'starting';
-    const { coordinator, clock, line } = this.#deps;
-    const isWanted = (): boolean => this.#phase === 'starting';
-    const assignment = await retrying(clock, line, 'assignment', isWanted, () => coordinator.assignment());
-    if (assignment === undefined || !isWanted()) return; // drained meanwhile
-    assignment.forEach((partition, index) => {
-      const slot = slotOf(index, assignment.length, this.#options.threads);
-      const since = clock.now();
-      const unset = { epoch: 0, fault: undefined, report: undefined, since, recoveries: 0 };
-      this.#table.set(partition, { partition, slot, phase: 'unclaimed', ...unset });
-      this.#claiming.add(partition);
-    });
+    const { partitions, own = Array.from({ length: partitions }, (_, p) => p), threads } = this.#options;
+    if (this.#ownership === undefined) {
+      for (const [index, partition] of own.entries()) this.#enter(partition, slotOf(index, own.length, threads));
+    }
     const settled = new Promise<void>((resolve) => {
       this.#settled = resolve;
     });
-    for (let slot = 0; slot < this.#options.threads; slot++) this.#supervisor.start(slot);
+    for (let slot = 0; slot < threads; slot++) this.#supervisor.start(slot);
+    if (this.#ownership !== undefined) {
+      // Whoever hands something over counts on its being taken at once.
+      await Promise.race([this.#staffed, settled, this.failed]);
+      if (this.#phase === 'starting') await this.#ownership.join();
+    }
     const failure = await Promise.race([settled, this.failed]);
     if (failure !== undefined) throw failure;
     if (this.#phase !== 'starting') return; // it was drained meanwhile
@@ -152,12 +232,16 @@ export class Node {
     this.#followStream();
   }
 
-  /** Stops reading, saves everything that is decided, lets go. */
+  /** Hands over what others can take, stops reading, saves everything that is decided, lets go. */
   async drain(): Promise<void> {
-    if (this.#phase === 'stopped' || this.#phase === 'draining') return;
+    if (this.#phase === 'stopped' || this.#phase === 'draining' || this.#isLeaving) return;
+    const { clock } = this.#deps;
+    const deadline = clock.elapsed() + this.#options.drainMsMax;
+    if (this.#phase === 'running') await this.#handOver(deadline);
     this.#phase = 'draining';
     this.#settled(); // whoever still waits for the start
     this.#cancelInfo();
+    this.#cancelRewind?.();
     this.#supervisor.stop();
     await this.#router.stop();
     const links = [...this.#links];
@@ -169,17 +253,32 @@ export class Node {
           link.post({ kind: 'drain' });
         }),
     );
-    const { drainMsMax } = this.#options;
-    let cancel = (): void => undefined;
-    const late = new Promise<'late'>((resolve) => {
-      cancel = this.#deps.clock.after(drainMsMax, () => resolve('late'));
-    });
-    const outcome = await Promise.race([Promise.all(drained), late]);
-    cancel(); // a timer that is left behind would hold up the end of the process
-    if (outcome === 'late') this.#deps.line('warn', 'node.drain.late', { ms: drainMsMax });
+    await this.#inTime(Promise.all(drained), deadline);
     this.#outputs.stop();
     await this.#supervisor.close();
+    await this.#ownership?.leave();
     this.#phase = 'stopped';
+  }
+
+  /** Lets go of every partition as soon as it is stored, so that others can go on with it before this node has ended. */
+  async #handOver(deadline: number): Promise<void> {
+    if (this.#ownership === undefined) return;
+    this.#isLeaving = true;
+    await this.#inTime(this.#ownership.startLeaving(), deadline);
+    await this.#inTime(this.#handover.loseAll(), deadline);
+    this.#handover.end();
+  }
+
+  /** Waits for what is to be over before a monotonic time. */
+  async #inTime(work: Promise<unknown>, deadline: number): Promise<void> {
+    const { clock, line } = this.#deps;
+    let cancel = (): void => undefined;
+    const late = new Promise<'late'>((resolve) => {
+      cancel = clock.after(Math.max(0, deadline - clock.elapsed()), () => resolve('late'));
+    });
+    const outcome = await Promise.race([work, late]);
+    cancel(); // a timer that is left behind would hold up the end of the process
+    if (outcome === 'late') line('warn', 'node.drain.late', { ms: this.#options.drainMsMax });
   }
 
   status(): NodeStatus {
@@ -195,6 +294,8 @@ export class Node {
       threadRestarts: this.#supervisor.restarts,
       partitions: [...this.#table.values()],
       threads: [...this.#threadReports.values()],
+      cluster: this.#ownership?.status(),
+      moves: this.#handover.moves,
     };
   }
 
@@ -217,9 +318,10 @@ export class Node {
 
   #onOpened(slot: number, link: HostLink): void {
     this.#links.set(slot, link);
+    if (this.#links.size === this.#options.threads) this.#onStaffed();
     this.#router.openLane(slot, link);
     for (const status of this.#table.values())
-      if (status.slot === slot && status.phase !== 'halted') void this.#claim(status);
+      if (status.slot === slot && status.phase === 'unclaimed') void this.#claim(status);
   }
 
   #onLost(slot: number, error: Error): void {
@@ -230,6 +332,10 @@ export class Node {
     if (this.#phase === 'draining') return;
     for (const status of this.#table.values()) {
       if (status.slot !== slot || status.phase === 'halted') continue;
+      if (status.phase === 'releasing') {
+        void this.#handover.letGo(status, undefined);
+        continue;
+      }
       if (status.phase === 'running') status.recoveries++;
       this.#setPhase(status, 'unclaimed', error instanceof MillraceError ? faultOf(error) : undefined);
       this.#claiming.add(status.partition);
@@ -249,6 +355,9 @@ export class Node {
         return;
       case 'stopped':
         void this.#onStopped(message);
+        return;
+      case 'released':
+        this.#handover.released(message);
         return;
       case 'answer':
         this.#questions.answered(message.request, message.answer);
@@ -281,23 +390,25 @@ export class Node {
 
   async #claim(status: PartitionStatus): Promise<void> {
     const { partition } = status;
-    const { coordinator, clock, line } = this.#deps;
     this.#claiming.add(partition);
     this.#setPhase(status, 'claiming');
+    // Among several nodes only what is still as it was seen: somebody else may have been faster.
+    const after = Math.max(status.epoch, this.#newest.get(partition) ?? 0);
     status.epoch = 0; // what an earlier claim is still waiting for must not pass for this one's
     const link = this.#links.get(status.slot);
     const isWanted = (): boolean =>
       this.#isAlive() && this.#links.get(status.slot) === link && status.phase === 'claiming';
     try {
-      const prepared = await retrying(clock, line, 'partition.claim', isWanted, async () => ({
-        info: await this.#router.infoOf(partition),
-        ticket: await coordinator.claim(partition),
-      }));
-      if (prepared === undefined || !isWanted()) return;
-      const { epoch, origin } = prepared.ticket;
+      const ticketed = await this.#claims.ticket(partition, after, isWanted);
+      if (ticketed === undefined || !isWanted()) return;
+      const { ticket, first } = ticketed;
+      if (ticket === undefined) {
+        this.#handover.forget(status);
+        return;
+      }
+      const { epoch, origin, before } = ticket;
       status.epoch = epoch;
-      this.#origins.set(partition, origin);
-      const { first } = prepared.info;
+      this.#handover.gained(partition, before);
       link?.post({ kind: 'claim', partition, epoch, origin, first, acceptGap: this.#options.acceptGap });
     } catch (error) {
       this.#halt(partition, faultOf(error));
@@ -306,69 +417,55 @@ export class Node {
 
   /** N1. */
   async #onClaimed(message: Message<'claimed'>): Promise<void> {
-    const { partition, position, anchor } = message;
+    const { partition } = message;
     const status = this.#table.get(partition);
     if (status?.phase !== 'claiming') return;
-    const { coordinator, clock, line, log } = this.#deps;
+    const { line } = this.#deps;
     const { epoch } = status;
     const isWanted = (): boolean => this.#isAlive() && status.phase === 'claiming' && status.epoch === epoch;
     try {
-      const start = await retrying(clock, line, 'partition.verify', isWanted, async () => {
-        const info = await this.#router.infoOf(partition);
-        if (this.#origins.get(partition) === undefined) await coordinator.establish(partition, info.first);
-        const stored = anchor.sequence >= info.first && anchor.sequence <= info.last && anchor.sequence > 0;
-        const time = stored ? await log.timeOf(this.#router.streamOf(partition), anchor.sequence) : undefined;
-        return this.#startAt(message, info, checkAnchor(position.floor, anchor, info, time));
-      });
+      const start = await this.#claims.start(message, isWanted);
       if (start === undefined || !isWanted()) return;
       if (start.gap.length > 0)
         line('warn', 'stream.gap.accepted', { partition, first: start.gap[0], last: start.gap[1] });
       this.#router.run({ partition, slot: status.slot, ...start });
       this.#setPhase(status, 'running');
+      this.#handover.runs(status, message.applied);
       this.#claimSettled(partition);
     } catch (error) {
       this.#halt(partition, faultOf(error));
     }
   }
 
-  /** Where a claimed partition starts. Throws GAP or REGRESSION unless an operator has accepted the loss. */
-  async #startAt(
-    { partition, position, anchor }: Message<'claimed'>,
-    info: StreamInfo,
-    verdict: AnchorVerdict,
-  ): Promise<Pick<PartitionStart, 'position' | 'anchor' | 'gap'>> {
-    const { acceptGap } = this.#options;
-    const { log } = this.#deps;
-    const chain = this.#options.chains[this.#router.indexOf(partition)]!;
-    const { stream } = newestOf(chain);
-    switch (verdict.kind) {
-      case 'intact':
-        return { position, anchor, gap: [] };
-      case 'gap':
-        if (!acceptGap) throw errorOf(gapFault(chain, verdict.first, verdict.last));
-        // Where only the anchor's own event is gone, what is before it is still there: it is read, and the gap is met
-        // again as a hole. One that lies below the floor was decided and is missed by nobody.
-        if (verdict.first > position.floor + 1 || verdict.last <= position.floor) return { position, anchor, gap: [] };
-        return { position: skipTo(position, verdict.last), anchor, gap: [verdict.first, verdict.last] };
-      case 'regression': {
-        if (!acceptGap) throw new MillraceError('REGRESSION', `stream ${stream}: ${verdict.detail}`);
-        const timeOf = (sequence: number): Promise<string | undefined> => log.timeOf(stream, sequence);
-        const kept = await lastUpTo(anchor.time, info, timeOf);
-        const time = kept >= info.first ? await timeOf(kept) : undefined;
-        const gap = kept < anchor.sequence ? [kept + 1, anchor.sequence] : [];
-        return {
-          position: cutBack(position, kept),
-          anchor: { sequence: time === undefined ? 0 : kept, time: time ?? '' },
-          gap,
-        };
-      }
-    }
+  /** A partition is to be this node's. */
+  #enter(partition: number, slot: number): PartitionStatus {
+    const status = newPartition(partition, slot, this.#deps.clock.now());
+    this.#table.set(partition, status);
+    this.#claiming.add(partition);
+    return status;
+  }
+
+  #gain(partition: number, claim: Claim | undefined): void {
+    if (!this.#isAlive() || this.#table.has(partition)) return;
+    this.#newest.set(partition, claim?.epoch ?? 0);
+    const status = this.#enter(partition, emptiestSlot(this.#table.values(), this.#options.threads));
+    if (this.#links.has(status.slot)) void this.#claim(status);
+  }
+
+  /** The start is over when the whole share of this node runs, or stands still with a reason. */
+  #settleIfWhole(): void {
+    if (this.#claiming.size === 0 && this.#ownership?.missing === 0) this.#settled();
   }
 
   /** N2. */
   async #onStopped({ partition, fault }: Message<'stopped'>): Promise<void> {
     const status = this.#table.get(partition);
-    if (status === undefined || status.phase === 'halted' || this.#phase === 'draining') return;
+    if (status === undefined || status.phase === 'halted') return;
+    if (status.phase === 'releasing') {
+      void this.#handover.letGo(status, undefined);
+      return;
+    }
+    if (this.#phase === 'draining') return;
     this.#router.halt(partition);
     if (fault.code !== 'FENCED') {
       this.#halt(partition, fault);
@@ -382,6 +479,10 @@ export class Node {
     const holder = await retrying(clock, line, 'partition.holder', isWanted, () => coordinator.holder(partition));
     if (!isWanted()) return;
     if (holder !== undefined && holder.epoch !== status.epoch) {
+      if (this.#ownership !== undefined) {
+        this.#handover.lost(partition, holder);
+        return;
+      }
       const message = `partition ${partition}: node ${holder.node} has claimed it with epoch ${holder.epoch}, ours was ${status.epoch}`;
       this.#halt(partition, { code: 'FENCED', message, problems: [] });
       return;
@@ -429,18 +530,35 @@ export class Node {
     if (!isRepairable(fault)) this.#links.get(status.slot)?.post({ kind: 'halt', partition, fault });
     this.#deps.line('error', 'partition.halted', { partition, code: fault.code, message: fault.message });
     this.#claimSettled(partition);
+    this.#ownership?.review();
     const all = [...this.#table.values()];
     if (all.every((other) => other.phase === 'halted' && other.fault?.code === fault.code && endsNode(fault)))
       this.#giveUp(new MillraceError(fault.code, fault.message, { problems: fault.problems }));
   }
 
-  /** Reads on when the last claim that is under way is through: one rewind for all of them. */
+  /**
+   * Reads on, with what is through, when the last claim that is under way is, or after a moment: one rewind for many, but
+   * nobody waits long for a slow one.
+   */
   #claimSettled(partition: number): void {
-    if (!this.#claiming.delete(partition) || this.#claiming.size > 0) return;
+    if (!this.#claiming.delete(partition)) return;
+    if (this.#claiming.size === 0) this.#rewind();
+    else
+      this.#cancelRewind ??= this.#deps.clock.after(REWIND_MS, () => {
+        if (this.#isAlive()) this.#rewind();
+      });
+  }
+
+  #rewind(): void {
     const { clock, line } = this.#deps;
+    this.#cancelRewind?.();
+    this.#cancelRewind = undefined;
     const isWanted = (): boolean => this.#isAlive();
     retrying(clock, line, 'log.read', isWanted, () => this.#router.rewind())
-      .then(() => this.#settled())
+      .then(() => {
+        if (this.#ownership !== undefined) this.#ownership.review();
+        else if (this.#claiming.size === 0) this.#settled();
+      })
       .catch((error: unknown) => this.#haltAll(error instanceof Error ? error : new Error(messageOf(error))));
   }
 
@@ -484,11 +602,4 @@ function endsNode(fault: Fault): boolean {
 /** Faults that an operator can mend on the running partition. */
 function isRepairable({ code }: Fault): boolean {
   return code === 'DEAD_LETTERS_FULL' || code === 'PARKED_FULL' || code === 'SEQUENCE_GAP';
-}
-
-function gapFault(chain: StreamChain, from: number, to: number): Fault {
-  const [first, last] = [placeOf(chain, from), placeOf(chain, to)];
-  const end = first.stream === last.stream ? last.sequence : `${last.sequence} of ${last.stream}`;
-  const message = `stream ${first.stream}: sequences ${first.sequence} to ${end} are gone and were not processed`;
-  return { code: 'GAP', message, problems: [] };
 }

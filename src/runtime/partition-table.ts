@@ -4,8 +4,9 @@ import type { Fault, PartitionReport } from '../protocol/messages.js';
 /**
  *   unclaimed → claiming → running → halted
  *        ↖──────────────────┘ (fenced, thread lost)
+ *   any of them but claiming → releasing → gone from the table (another node is to own it)
  */
-export type PartitionPhase = 'unclaimed' | 'claiming' | 'running' | 'halted';
+export type PartitionPhase = 'unclaimed' | 'claiming' | 'running' | 'halted' | 'releasing';
 
 export interface PartitionStatus {
   readonly partition: number;
@@ -25,4 +26,16 @@ export interface PartitionStatus {
 /** Partitions in contiguous runs over the slots, as even as it goes. */
 export function slotOf(index: number, count: number, slots: number): number {
   return Math.floor((index * slots) / count);
+}
+
+/** A partition of which nothing is known yet; `since`: epoch ms. */
+export function newPartition(partition: number, slot: number, since: number): PartitionStatus {
+  return { partition, slot, phase: 'unclaimed', epoch: 0, fault: undefined, report: undefined, since, recoveries: 0 };
+}
+
+/** The slot with the fewest partitions. */
+export function emptiestSlot(partitions: Iterable<Pick<PartitionStatus, 'slot'>>, slots: number): number {
+  const counts = new Array<number>(slots).fill(0);
+  for (const { slot } of partitions) counts[slot]!++;
+  return counts.indexOf(Math.min(...counts));
 }

@@ -151,6 +151,12 @@ export class Router {
     this.#laneOf[partition] = undefined;
   }
 
+  /** The partition is no longer routed, and everything that was is with its host. */
+  release(partition: number): void {
+    this.#laneOf[partition]?.flush(this.#anchor(), this.#lastMs, true);
+    this.halt(partition);
+  }
+
   isRunning(partition: number): boolean {
     return this.#laneOf[partition] !== undefined;
   }

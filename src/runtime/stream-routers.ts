@@ -139,6 +139,10 @@ export class StreamRouters {
     this.#of(partition).halt(partition);
   }
 
+  release(partition: number): void {
+    this.#of(partition).release(partition);
+  }
+
   acceptHole(stream: number, first: number, last: number): void {
     this.#routers[stream]?.acceptHole(first, last);
   }

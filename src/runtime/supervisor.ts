@@ -36,6 +36,9 @@ export class Supervisor {
   readonly #silentMs: number;
   readonly #links = new Map<number, HostLink>();
   readonly #crashes: number[] = [];
+  /** Slots that have said nothing since `progress` was asked last. */
+  readonly #silent = new Set<number>();
+  #reports = 0;
   #stopping = false;
 
   constructor(threads: Threads, clock: Clock, log: LogLine, events: SlotEvents, silentMs = SILENT_MS_MAX) {
@@ -70,6 +73,8 @@ export class Supervisor {
     };
     const link = this.#threads.start(slot, (message) => {
       looks = 0;
+      this.#silent.delete(slot);
+      this.#reports++;
       if (message.kind === 'started') {
         cancelDeadline();
         watch();
@@ -83,6 +88,18 @@ export class Supervisor {
       if (this.#links.get(slot) === link) this.#links.delete(slot);
       if (!this.#stopping) this.#replace(slot, error ?? new Error('the thread ended'));
     });
+  }
+
+  /** Whether every thread has said something since this was asked last; a thread that works reports twice a second. */
+  progress(): { readonly isWhole: boolean; readonly reports: number } {
+    const isWhole = this.#silent.size === 0;
+    for (const slot of this.#links.keys()) this.#silent.add(slot);
+    return { isWhole, reports: this.#reports };
+  }
+
+  /** Whether the slot has said nothing since `progress` was asked last. */
+  isSilent(slot: number): boolean {
+    return this.#silent.has(slot);
   }
 
   /** Ends the thread of a slot at once; it is replaced. */

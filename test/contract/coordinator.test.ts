@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 coordinatorContract('memory', async () => {
-  const first = new MemoryCoordinator({ node: 'first', partitions: 8 });
+  const first = new MemoryCoordinator({ node: 'first' });
   return { node: (name) => first.as(name), close: () => first.close() };
 });
 
@@ -95,7 +95,7 @@ describe('NatsKvCoordinator', () => {
   it('is transient on a connection that was closed', async () => {
     const app = await provisioned();
     const other = await connect({ servers: server.url });
-    const subject = new NatsKvCoordinator({ nc: other, app, node: 'a', partitions: 8 });
+    const subject = new NatsKvCoordinator({ nc: other, app, node: 'a' });
     await other.close();
     await rejection(subject.claim(0), 'NATS_UNREACHABLE');
   });
@@ -134,7 +134,7 @@ describe('NatsKvCoordinator', () => {
   it('stores what the documentation says', async () => {
     const app = await provisioned();
     const now = () => Date.UTC(2026, 0, 31, 12);
-    const subject = new NatsKvCoordinator({ nc, app, node: 'a', partitions: 8, now });
+    const subject = new NatsKvCoordinator({ nc, app, node: 'a', now });
     await subject.claim(3);
     await subject.establish(3, 1);
     await subject.checkLayout(LAYOUT);
@@ -220,7 +220,7 @@ async function provisioned(): Promise<string> {
 }
 
 function coordinator(app: string, node = 'a', deadlineMs = 10_000): NatsKvCoordinator {
-  return new NatsKvCoordinator({ nc, app, node, partitions: 8, deadlineMs });
+  return new NatsKvCoordinator({ nc, app, node, deadlineMs });
 }
 
 async function rejection(promise: Promise<unknown>, code: ErrorCode): Promise<MillraceError> {

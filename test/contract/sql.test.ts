@@ -59,7 +59,7 @@ for (const kind of sqlKinds) {
   coordinatorContract(kind.name, async () => {
     const app = newApp();
     return {
-      node: (node) => new SqlCoordinator({ database, app, node, partitions: 8 }),
+      node: (node) => new SqlCoordinator({ database, app, node }),
       close: async () => undefined,
     };
   });

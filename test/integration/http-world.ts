@@ -36,6 +36,8 @@ export const runningStatus: NodeStatus = {
   threadRestarts: 0,
   partitions: [],
   threads: [{ slot: 0, heapBytes: 1, commits: 0, commitMs: 0, commitKeys: 0 }],
+  cluster: undefined,
+  moves: { handedOver: 0, replayed: 0, takenOver: 0, released: 0, lost: 0 },
 };
 
 /** There is no node behind this API that could be asked. */

@@ -34,7 +34,7 @@ describe('a second process of the same node', () => {
     const second = await cluster.node(options).ready();
     await first.ended(1);
     expect(first.failure?.code).toBe('FENCED');
-    expect(first.failure?.message).toContain('has claimed it with epoch');
+    expect(first.failure?.message).toContain('another process has started as node');
     await publisher.stop();
     const wanted = expected(await capture(cluster.nc, 'OWNERS'), ledgerRules);
     await untilDecided(cluster.db, 'owners', wanted.events);

@@ -18,6 +18,6 @@ checkpointStoreContract('memory', async () => {
 });
 
 coordinatorContract('memory', async () => {
-  const first = new MemoryCoordinator({ node: 'first', partitions: 8 });
+  const first = new MemoryCoordinator({ node: 'first' });
   return { node: (name) => first.as(name), close: () => first.close() };
 });

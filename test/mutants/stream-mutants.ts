@@ -1,14 +1,13 @@
 /** Between the log and the hosts: what is read, routed, started and reported. */
 import type { Mutant } from './mutant.js';
 
-const NODE = 'runtime/node.js';
 const ROUTER = 'runtime/router.js';
 
 export const streamMutants: readonly Mutant[] = [
   {
     id: 'anchor-not-checked',
     failure: 'drop the anchor check',
-    file: NODE,
+    file: 'runtime/claiming.js',
     find: 'checkAnchor(position.floor, anchor, info, time)',
     replace: "{ kind: 'intact' }",
     suites: [],
@@ -40,7 +39,7 @@ export const streamMutants: readonly Mutant[] = [
   {
     id: 'gap-accepted-unasked',
     failure: 'log a gap and go on: at the start',
-    file: NODE,
+    file: 'runtime/claiming.js',
     find: 'throw errorOf(gapFault(chain, verdict.first, verdict.last));',
     replace: 'return { position: skipTo(position, verdict.last), anchor, gap: [] };',
     suites: [],
@@ -48,7 +47,7 @@ export const streamMutants: readonly Mutant[] = [
   {
     id: 'regression-healed',
     failure: 'heal a rollback by moving the position',
-    file: NODE,
+    file: 'runtime/claiming.js',
     find: "            case 'regression': {\n                if (!acceptGap)",
     replace: "            case 'regression': {\n                if (false)",
     suites: [],
@@ -97,13 +96,14 @@ export const streamMutants: readonly Mutant[] = [
     id: 'run-overtakes-batches',
     failure: 'a host takes batches in that were sent before `run`',
     file: 'host/host.js',
-    find: "            case 'batch':\n            case 'mark':\n            case 'run':\n            case 'gap':\n                if",
+    find: "            case 'batch':\n            case 'mark':\n            case 'run':\n            case 'gap':\n            case 'release':\n                if",
     replace: `            case 'run':
                 this.#inOrder(message);
                 return;
             case 'batch':
             case 'mark':
             case 'gap':
+            case 'release':
                 if`,
     suites: [],
   },

@@ -11,10 +11,6 @@ export class SimCoordinator implements Coordinator {
     this.#connection = connection;
   }
 
-  assignment(): Promise<readonly number[]> {
-    return this.#connection.ask('assignment', 0, 0, () => this.#coordinator.assignment());
-  }
-
   claim(partition: number): Promise<ClaimTicket> {
     return this.#connection.ask('ticket', partition, 0, () => this.#coordinator.claim(partition));
   }

@@ -101,7 +101,7 @@ export class World {
     });
     this.log.createStream(STREAM, (subject) => subject.startsWith('events.'));
     this.log.createStream(OUTPUTS, (subject) => subject.startsWith('out.'));
-    this.claims = new MemoryCoordinator({ node: '', partitions: plan.partitions });
+    this.claims = new MemoryCoordinator({ node: '' });
     this.auditor = options.audits ? new Auditor(this) : undefined;
     this.#surroundings = this.#surround(options.planted);
     for (const publish of workload) time.at(publish.atMs, OUTSIDE, () => this.#publish(publish));

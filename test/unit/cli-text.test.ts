@@ -84,6 +84,8 @@ describe('text', () => {
         inFlightBytes: 0,
         threadRestarts: 0,
         threads: [{ slot: 0, heapBytes: 1, commits: 1, commitMs: 1, commitKeys: 1 }],
+        cluster: undefined,
+        moves: { handedOver: 0, replayed: 0, takenOver: 0, released: 0, lost: 0 },
       },
       phases: { running: 1, halted: 1 },
       partitions: [running, halted],

@@ -42,14 +42,14 @@ class WillingThreads implements Threads {
       { floor: 0, above: [] },
       { sequence: 0, time: '' },
     ];
-    this.#receive({ kind: 'claimed', partition, stream: 'EVENTS', position, anchor, created: true });
+    this.#receive({ kind: 'claimed', partition, stream: 'EVENTS', position, anchor, applied: 0, created: true });
   }
 }
 
 function makeNode() {
   const log = new MemoryEventLog({ clock: systemClock });
   log.createStream('EVENTS', () => true);
-  const coordinator = new MemoryCoordinator({ node: 'one', partitions: 1 });
+  const coordinator = new MemoryCoordinator({ node: 'one' });
   const threads = new WillingThreads();
   const node = new Node(
     {

@@ -29,6 +29,8 @@ function status(applied: number, over: Partial<NodeStatus> = {}): NodeStatus {
     threadRestarts: 0,
     partitions: [{ ...partition, report }] as NodeStatus['partitions'],
     threads: [],
+    cluster: undefined,
+    moves: { handedOver: 0, replayed: 0, takenOver: 0, released: 0, lost: 0 },
     ...over,
   };
 }

@@ -53,6 +53,8 @@ function statusOf(over: Partial<NodeStatus> = {}): NodeStatus {
         sink: { lagMs: 1500, waitingKeys: 7, rows: 30, resyncs: 2 },
       },
     ],
+    cluster: undefined,
+    moves: { handedOver: 0, replayed: 0, takenOver: 0, released: 0, lost: 0 },
     ...over,
   };
 }

@@ -1,8 +1,8 @@
 /** Entries of a KV bucket, changed by compare-and-set until it succeeds or a deadline passes. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { jetstream } from '@nats-io/jetstream';
-import { type KV, Kvm } from '@nats-io/kv';
-import type { NatsConnection } from '@nats-io/nats-core';
+import { type KV, Kvm, type KvWatchEntry } from '@nats-io/kv';
+import type { NatsConnection, QueuedIterator } from '@nats-io/nats-core';
 import { MillraceError, messageOf } from '../../errors.js';
 import { isStreamMissing } from './nats-errors.js';
 
@@ -34,19 +34,46 @@ export class KvEntries {
 
   /**
    * Changes one entry; `next` gets its text, undefined if it is absent or deleted, and its revision, 0 if it never
-   * was. It may be called several times, and what it returns last is what is stored; the same text writes nothing.
+   * was. It may be called several times, and what it returns last is what is stored; the same text writes nothing, and
+   * neither does undefined.
    * @throws MillraceError `STREAM_MISSING` without the bucket, `NATS_UNREACHABLE` after the deadline.
    */
-  change(key: string, next: (text: string | undefined, revision: number) => string): Promise<string> {
+  change<T extends string | undefined>(
+    key: string,
+    next: (text: string | undefined, revision: number) => T,
+  ): Promise<T> {
     return this.#untilDone(key, async (kv, timeout) => {
       const entry = await kv.get(key);
       const previousSeq = entry?.revision ?? 0;
       const stored = entry?.operation === 'PUT' ? entry.string() : undefined;
       const text = next(stored, previousSeq);
       // Revision 0 asks for an entry that never was; the library's `create` would overwrite a deletion unasked.
-      if (text !== stored) await kv.put(key, text, { previousSeq, timeout });
+      if (text !== undefined && text !== stored) await kv.put(key, text, { previousSeq, timeout });
       return { done: text };
     });
+  }
+
+  /** Removes an entry if `isMeant` says so of what is stored. Throws as `change` does. */
+  remove(key: string, isMeant: (text: string, revision: number) => boolean): Promise<void> {
+    return this.#untilDone(key, async (kv) => {
+      const entry = await kv.get(key);
+      if (entry?.operation === 'PUT' && isMeant(entry.string(), entry.revision))
+        await kv.delete(key, { previousSeq: entry.revision });
+      return { done: undefined };
+    });
+  }
+
+  /** Text and revision of an entry that is there. Throws as `change` does. */
+  find(key: string): Promise<{ readonly text: string; readonly revision: number } | undefined> {
+    return this.#untilDone(key, async (kv) => {
+      const entry = await kv.get(key);
+      return { done: entry?.operation === 'PUT' ? { text: entry.string(), revision: entry.revision } : undefined };
+    });
+  }
+
+  /** Everything that is stored, then every change, until the iterator is stopped. Throws as `change` does. */
+  watch(): Promise<QueuedIterator<KvWatchEntry>> {
+    return this.#untilDone('everything', async (kv) => ({ done: await kv.watch() }));
   }
 
   async #untilDone<T>(key: string, attempt: (kv: KV, timeout: number) => Promise<{ done: T }>): Promise<T> {

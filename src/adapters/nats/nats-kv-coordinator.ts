@@ -1,7 +1,7 @@
 /**
  * The coordinator in a NATS KV bucket: who claimed a partition last, and the proof that its record must exist.
  *
- * `partition.<p>` → `{"epoch":3,"node":"a","origin":"1","since":"2026-01-31T12:00:00.000Z"}`
+ * `partition.<p>` → see kv-claims.ts
  * `layout`        → `{"partitions":64,"hash":"fnv1a32","format":1}`
  *
  * Invariants
@@ -15,6 +15,7 @@ import { isReadableFormat } from '../../core/checkpoint/record.js';
 import { MillraceError } from '../../errors.js';
 import type { ClaimTicket, Coordinator, Holder } from '../../ports/coordinator.js';
 import { bucketName } from './kv-bucket.js';
+import { isCount, KvClaims, newClaim, parseObject } from './kv-claims.js';
 import { KvEntries } from './kv-entries.js';
 
 /** What stored partitions depend on; nodes with another layout must not start. */
@@ -32,16 +33,12 @@ export interface NatsKvCoordinatorOptions {
   readonly app: string;
   /** Name of this node, for people. */
   readonly node: string;
-  readonly partitions: number;
+  /** Random for each process; '' where it does not matter which process of that name claims. */
+  readonly incarnation?: string | undefined;
   /** How long one call may try, ms; 5 s by default. */
   readonly deadlineMs?: number | undefined;
   /** Wall clock, epoch ms; for people, decides nothing. */
   readonly now?: (() => number) | undefined;
-}
-
-interface Ownership extends ClaimTicket {
-  readonly node: string;
-  readonly since: string;
 }
 
 const DEADLINE_MS = 5_000;
@@ -52,45 +49,37 @@ const DEADLINE_MS = 5_000;
  */
 export class NatsKvCoordinator implements Coordinator {
   readonly #entries: KvEntries;
+  readonly #claims: KvClaims;
   readonly #node: string;
-  readonly #partitions: number;
+  readonly #incarnation: string;
   readonly #now: () => number;
 
-  constructor({ nc, app, node, partitions, deadlineMs = DEADLINE_MS, now = Date.now }: NatsKvCoordinatorOptions) {
+  constructor({ nc, app, node, incarnation = '', deadlineMs = DEADLINE_MS, now = Date.now }: NatsKvCoordinatorOptions) {
     this.#entries = new KvEntries(nc, bucketName(app), deadlineMs);
+    this.#claims = new KvClaims(this.#entries);
     this.#node = node;
-    this.#partitions = partitions;
+    this.#incarnation = incarnation;
     this.#now = now;
   }
 
-  async assignment(): Promise<readonly number[]> {
-    return Array.from({ length: this.#partitions }, (_, partition) => partition);
-  }
-
   async claim(partition: number): Promise<ClaimTicket> {
-    const { epoch, origin } = await this.#change(partition, (stored, revision) => ({
+    const { epoch, origin } = await this.#claims.change(partition, (stored, revision) => ({
+      ...newClaim(this.#node, this.#incarnation, this.#now()),
       epoch: (stored?.epoch ?? revision) + 1,
-      node: this.#node,
       origin: stored?.origin,
-      since: new Date(this.#now()).toISOString(),
     }));
     return { epoch, origin };
   }
 
   async holder(partition: number): Promise<Holder | undefined> {
-    const key = partitionKey(partition);
-    const text = await this.#entries.read(key);
-    if (text === undefined) return undefined;
-    const { epoch, node } = parseOwnership(this.#entries.bucket, key, text);
-    return { epoch, node };
+    const claim = await this.#claims.read(partition);
+    return claim === undefined ? undefined : { epoch: claim.epoch, node: claim.node };
   }
 
   async establish(partition: number, origin: number): Promise<void> {
-    await this.#change(partition, (stored, revision) => ({
-      epoch: stored?.epoch ?? revision,
-      node: stored?.node ?? this.#node,
+    await this.#claims.change(partition, (stored, revision) => ({
+      ...(stored ?? { ...newClaim(this.#node, this.#incarnation, this.#now()), epoch: revision }),
       origin,
-      since: stored?.since ?? new Date(this.#now()).toISOString(),
     }));
   }
 
@@ -116,49 +105,4 @@ export class NatsKvCoordinator implements Coordinator {
   }
 
   async close(): Promise<void> {}
-
-  async #change(
-    partition: number,
-    next: (stored: Ownership | undefined, revision: number) => Ownership,
-  ): Promise<Ownership> {
-    const key = partitionKey(partition);
-    let ownership: Ownership | undefined;
-    await this.#entries.change(key, (text, revision) => {
-      ownership = next(text === undefined ? undefined : parseOwnership(this.#entries.bucket, key, text), revision);
-      return formatOwnership(ownership);
-    });
-    return ownership!;
-  }
-}
-
-function partitionKey(partition: number): string {
-  return `partition.${partition}`;
-}
-
-function formatOwnership({ epoch, node, origin, since }: Ownership): string {
-  return JSON.stringify({ epoch, node, ...(origin === undefined ? {} : { origin: String(origin) }), since });
-}
-
-function parseOwnership(bucket: string, key: string, text: string): Ownership {
-  const value = parseObject(text);
-  const { epoch, node, origin, since } = value ?? {};
-  const first = origin === undefined ? undefined : Number(origin);
-  const isOrigin = origin === undefined || (typeof origin === 'string' && /^\d{1,16}$/.test(origin));
-  if (!isCount(epoch) || typeof node !== 'string' || typeof since !== 'string' || !isOrigin || !isCount(first ?? 0)) {
-    throw new MillraceError('CORRUPT_CHECKPOINT', `${key} in bucket ${bucket} cannot be read: ${text.slice(0, 200)}`);
-  }
-  return { epoch, node, origin: first, since };
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

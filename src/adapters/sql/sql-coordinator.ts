@@ -15,7 +15,6 @@ export interface SqlCoordinatorOptions {
   readonly app: string;
   /** Name of this node, for people. */
   readonly node: string;
-  readonly partitions: number;
   /** Wall clock, epoch ms; for people, decides nothing. */
   readonly now?: (() => number) | undefined;
 }
@@ -25,10 +24,6 @@ export class SqlCoordinator implements Coordinator {
 
   constructor(options: SqlCoordinatorOptions) {
     this.#options = options;
-  }
-
-  async assignment(): Promise<readonly number[]> {
-    return Array.from({ length: this.#options.partitions }, (_, partition) => partition);
   }
 
   async claim(partition: number): Promise<ClaimTicket> {

@@ -14,6 +14,8 @@ import { newestOf, singleStream } from '../position/stream-chain.js';
 export const RECORD_FORMAT = 2;
 /** Formats that are read. The first had no `due`: its watermark stayed behind the events that are named there now. */
 const READABLE: readonly unknown[] = [1, RECORD_FORMAT];
+/** The oldest of them; every one between is read, too. */
+export const OLDEST_FORMAT = 1;
 
 /** Whether records of this format can be read; they are written again in the newest one. */
 export function isReadableFormat(format: unknown): boolean {

@@ -39,13 +39,14 @@ const LONG_FILES: Readonly<Record<string, { readonly linesMax: number; readonly 
     linesMax: 380,
     reason: 'one table: probing, eviction and ageing share its words',
   },
+  'src/host/host.ts': { linesMax: 320, reason: 'everything that a host is told, each in one place' },
   'src/host/hosted-partition.ts': {
     linesMax: 360,
     reason: 'the life of a partition in a thread: claim, load, commit, halt',
   },
-  'src/options/table.ts': { linesMax: 420, reason: 'one row per option, and every option in one table' },
-  'src/runtime/router.ts': { linesMax: 345, reason: 'the hot path of the main thread in one place' },
-  'src/runtime/node.ts': { linesMax: 520, reason: 'the life cycle of a node: start, run, drain, stop' },
+  'src/options/table.ts': { linesMax: 450, reason: 'one row per option, and every option in one table' },
+  'src/runtime/router.ts': { linesMax: 355, reason: 'the hot path of the main thread in one place' },
+  'src/runtime/node.ts': { linesMax: 620, reason: 'the life cycle of a node: start, run, drain, stop' },
 };
 
 const linesOf = ({ text }: SourceFile): number => text.split('\n').length - 1;

@@ -1,0 +1,113 @@
+/** Several nodes share the partitions of one application, while their number changes under load. */
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { LiveApp } from '../chaos/live-app.js';
+import { Cluster } from '../support/cluster.js';
+import type { NodeProcess } from '../support/node-process.js';
+import { PauseWatch, percentile } from '../support/pause-watch.js';
+import { expectStored, RecordWatch, untilDecided } from '../support/redis-state.js';
+import { until } from '../support/until.js';
+
+// Every wait inside has a deadline of its own; this one is for slow machines.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
+
+const PARTITIONS = 64;
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await Cluster.start();
+});
+
+afterAll(() => cluster.stop());
+
+async function owned(node: NodeProcess): Promise<number[]> {
+  const { partitions } = await node.status();
+  return partitions.filter(({ phase }) => phase === 'running').map(({ partition }) => partition);
+}
+
+/** Waits until the nodes own everything, each its share, each partition once. */
+async function untilShared(nodes: readonly NodeProcess[]): Promise<number[][]> {
+  let shares: number[][] = [];
+  await until(
+    async () => {
+      shares = await Promise.all(nodes.map(owned));
+      const all = shares.flat().sort((a, b) => a - b);
+      const sizes = shares.map((share) => share.length);
+      const isWhole = all.length === PARTITIONS && all.every((partition, i) => partition === i);
+      return isWhole && Math.max(...sizes) - Math.min(...sizes) <= 1;
+    },
+    60_000,
+    () => `${nodes.length} nodes with a share each; there are ${JSON.stringify(shares)}`,
+  );
+  return shares;
+}
+
+const isContiguous = (share: readonly number[]): boolean =>
+  [...share].sort((a, b) => a - b).every((partition, i, all) => i === 0 || partition === all[i - 1]! + 1);
+
+describe('F26: 1, 3, 5, 2 nodes under load', () => {
+  it('share in contiguous ranges; nothing is lost, repeated or reordered; clean hand-overs replay nothing', async () => {
+    const app = await LiveApp.start(
+      cluster,
+      'scale',
+      1,
+      { events: 120_000, keys: 3_000, disorderMs: 100 },
+      { cluster: { lease: '3s' }, checkpoint: { interval: '50ms' }, order: { settle: '200ms', idle: '200ms' } },
+    );
+    const start = (name: string): NodeProcess => cluster.node({ ...app.options, node: name });
+    const nodes = [await start('n-0').ready()];
+    await app.decided(0.02);
+    const watch = new RecordWatch(cluster.db, app.name);
+    const pauses = new PauseWatch(cluster.db, app.name);
+    let before = await untilShared(nodes);
+    expect(before[0]).toHaveLength(PARTITIONS);
+    const figures: string[] = [];
+    const moved = async (what: string, change: () => Promise<void>): Promise<void> => {
+      const names = new Map(before.flatMap((share, n) => share.map((p) => [p, nodes[n]] as const)));
+      pauses.take();
+      await change();
+      const after = await untilShared(nodes);
+      await untilMoved();
+      const longest = pauses.take();
+      const moves = after.flatMap((share, n) => share.filter((p) => names.get(p) !== nodes[n]));
+      const stayed = longest.filter((_, p) => !moves.includes(p));
+      for (const share of after) expect(isContiguous(share)).toBe(true);
+      const ms = (values: readonly number[], share: number): number => Math.round(percentile(values, share));
+      const ofMoved = moves.map((p) => longest[p] ?? 0);
+      figures.push(
+        `${what}: ${moves.length} moved, p50 ${ms(ofMoved, 0.5)} p99 ${ms(ofMoved, 0.99)} ms; stayed p99 ${ms(stayed, 0.99)} ms`,
+      );
+      before = after;
+    };
+    const untilMoved = async (): Promise<void> => {
+      const stored = await cluster.lastSequence(app.stream);
+      await untilDecided(cluster.db, app.name, Math.floor(stored * 0.95));
+    };
+    const join = async (...names: string[]): Promise<void> => {
+      const joining = names.map(start);
+      nodes.push(...joining);
+      await Promise.all(joining.map((node) => node.ready()));
+    };
+    await moved('1 to 3', () => join('n-1', 'n-2'));
+    await moved('3 to 5', () => join('n-3', 'n-4'));
+    await moved('5 to 2', async () => {
+      const leaving = nodes.splice(1, 3);
+      await Promise.all(leaving.map((node) => node.drain()));
+      const lost = leaving.flatMap(({ logs }) => logs).filter(({ event }) => event === 'partition.lost');
+      expect(lost).toEqual([]);
+    });
+    const done = await cluster.lastSequence(app.stream);
+    console.log(`${figures.join('\n')}\n${done} of ${app.events} events were published meanwhile`);
+    app.publisher.allow(1);
+    await app.publisher.done;
+    const wanted = await app.wanted();
+    await untilDecided(cluster.db, app.name, wanted.events, 60_000);
+    await expectStored(cluster.db, app.name, wanted);
+    const moves = (await Promise.all(nodes.map((node) => node.status()))).map((status) => status.moves);
+    for (const { replayed, takenOver, lost } of moves)
+      expect({ replayed, takenOver, lost }).toEqual({ replayed: 0, takenOver: 0, lost: 0 });
+    await Promise.all(nodes.map((node) => node.drain()));
+    await expectStored(cluster.db, app.name, wanted);
+    await watch.stop();
+    await pauses.stop();
+  });
+});
