@@ -91,6 +91,13 @@ export const errorTable = {
     'corrupt',
     'Restore the database from a backup; SQLite says that the file is damaged or none of its own.',
   ),
+  RESTORE_UNFINISHED: row('corrupt', 'Run the restore again to its end; nothing of a half-filled partition is used.'),
+  SAVEPOINT_INVALID: row(
+    'misuse',
+    'Use a savepoint that was written to its end, for the stream that it was made from.',
+  ),
+  TARGET_NOT_EMPTY: row('misuse', 'Restore under another --app, or say --replace to give up what is stored there.'),
+  PARTITION_BUSY: row('transient', 'Stop the node or wait for a quieter hour, then try again.'),
   CHECKPOINT_FORMAT: row('corrupt', 'Run the Millrace version that wrote the checkpoint, or one that can read it.'),
   GAP: row(
     'corrupt',
@@ -136,6 +143,7 @@ export const errorTable = {
   ),
   REQUEST_INVALID: row('misuse', 'Correct the request; every problem is listed.'),
   SERVERS_MISSING: row('misuse', 'Install nats-server and redis-server, or name running ones with --nats and --redis.'),
+  INTERRUPTED: row('misuse', 'Run it again when there is time; the message says what is left.'),
   PORT_IN_USE: row('misuse', 'Stop the program that listens there, or choose another port.'),
   NOT_FOUND: row('misuse', 'Check the name; nothing is stored under it.'),
   FORBIDDEN: row('misuse', 'Send the token that the node was started with.'),

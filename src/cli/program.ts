@@ -8,8 +8,11 @@ import { addGet } from './commands/get.js';
 import { addProvision } from './commands/provision.js';
 import { addPublish } from './commands/publish.js';
 import { addQuarantine } from './commands/quarantine.js';
+import { addReplay } from './commands/replay.js';
 import { addRun } from './commands/run.js';
+import { addSavepoint } from './commands/savepoint.js';
 import { addStatus } from './commands/status.js';
+import { addVerify } from './commands/verify.js';
 import { addWhy } from './commands/why.js';
 import type { Terminal } from './terminal.js';
 
@@ -33,7 +36,9 @@ export function createProgram(host: CommandHost): Command {
     .exitOverride()
     .addHelpText('after', help);
   const inspecting = [addGet, addStatus, addWhy, addDeadLetters, addQuarantine];
-  for (const add of [addDev, addRun, addProvision, addPublish, ...inspecting, addConfig]) add(program, host);
+  const keeping = [addVerify, addSavepoint, addReplay];
+  for (const add of [addDev, addRun, addProvision, addPublish, ...inspecting, ...keeping, addConfig])
+    add(program, host);
   return program;
 }
 

@@ -5,12 +5,13 @@ import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Coordinator } from '../ports/coordinator.js';
 import type { EventLog, EventSink } from '../ports/event-log.js';
 import type { Membership } from '../ports/membership.js';
+import type { StateSource } from '../ports/status-sink.js';
 
 export interface Backend {
   readonly log: EventLog;
   readonly sink: EventSink;
   /** For the main thread; each host thread opens its own with `storeSettings`. */
-  readonly store: CheckpointStore;
+  readonly store: CheckpointStore & StateSource;
   readonly coordinator: Coordinator;
   /** The streams that the events are in, and were in. */
   readonly generations: readonly StreamGeneration[];

@@ -113,7 +113,7 @@ function urlOf({ http }: Options): string | undefined {
 }
 
 /** The options say which family. */
-function openBackend(options: Options, line: LogLine, signal?: AbortSignal): Promise<Backend> {
+export function openBackend(options: Options, line: LogLine, signal?: AbortSignal): Promise<Backend> {
   return isSql(options) ? openSqlBackend(options, line, signal) : openJetStreamBackend(options, line, signal);
 }
 
@@ -124,7 +124,7 @@ function hostSetup(options: Options, chains: readonly StreamChain[], slot: numbe
 }
 
 /** What the options say to a host. */
-function hostOptions(options: Options, chains: readonly StreamChain[], slot: number): HostOptions {
+export function hostOptions(options: Options, chains: readonly StreamChain[], slot: number): HostOptions {
   const { app, partitions, order, dedupe, limits, event, checkpoint } = options;
   return {
     slot,

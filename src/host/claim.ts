@@ -7,7 +7,13 @@
  */
 import { ownerText } from '../core/checkpoint/guard.js';
 import type { Layout, PartitionRecord } from '../core/checkpoint/record.js';
-import { decodeRecord, emptyCounters, encodeRecord, RECORD_FORMAT } from '../core/checkpoint/record.js';
+import {
+  decodeRecord,
+  encodeRecord,
+  firstRecord,
+  RECORD_FORMAT,
+  UNFINISHED_FORMAT,
+} from '../core/checkpoint/record.js';
 import type { StreamChain } from '../core/position/stream-chain.js';
 import { continues } from '../core/position/stream-chain.js';
 import { MillraceError } from '../errors.js';
@@ -47,7 +53,7 @@ export async function claimPartition(store: CheckpointStore, request: ClaimReque
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const seen = await store.read(request.partition);
     const { record, kind } =
-      seen === undefined ? firstRecord(request) : { record: readRecord(seen, request), kind: 'found' as const };
+      seen === undefined ? startingRecord(request) : { record: readRecord(seen, request), kind: 'found' as const };
     const text = seen === undefined ? encodeRecord(record) : seen.record;
     const verdict = await store.claim({ partition: request.partition, owner, seen, record: text });
     if (verdict === 'fenced') continue;
@@ -62,6 +68,8 @@ function readRecord(seen: StoredRecord, request: ClaimRequest): PartitionRecord 
   const where = `partition ${request.partition}`;
   const decoded = decodeRecord(seen.record);
   if (decoded.kind === 'corrupt') throw new MillraceError('CORRUPT_CHECKPOINT', `${where}: ${decoded.problem}`);
+  if (decoded.kind === 'format' && decoded.format === UNFINISHED_FORMAT)
+    throw new MillraceError('RESTORE_UNFINISHED', `${where}: a restore has begun to fill it and has not ended`);
   if (decoded.kind === 'format')
     throw new MillraceError(
       'CHECKPOINT_FORMAT',
@@ -90,29 +98,14 @@ function chainText(chain: StreamChain): string {
 }
 
 /** L1. */
-function firstRecord(request: ClaimRequest): { record: PartitionRecord; kind: 'first' | 'rebuilt' } {
+function startingRecord(request: ClaimRequest): { record: PartitionRecord; kind: 'first' | 'rebuilt' } {
   const { origin, first, partition, chain, layout, now } = request;
   if (origin !== undefined && origin !== first && !request.acceptGap)
     throw new MillraceError(
       'LOST_CHECKPOINT',
       `partition ${partition}: its checkpoint is gone, and the stream no longer starts at ${origin} but at ${first}, so it cannot be rebuilt`,
     );
-  const unset = Number.NEGATIVE_INFINITY;
-  const record: PartitionRecord = {
-    format: RECORD_FORMAT,
-    layout,
-    partition,
-    chain,
-    position: { floor: first - 1, above: [] },
-    anchor: { sequence: 0, time: '' },
-    watermark: unset,
-    maxTime: unset,
-    arrival: unset,
-    due: [],
-    counters: emptyCounters(),
-    deadStored: 0,
-    gaps: origin !== undefined && first > origin ? [origin, first - 1] : [],
-    savedAt: now,
-  };
+  const gaps = origin !== undefined && first > origin ? [origin, first - 1] : [];
+  const record = firstRecord({ layout, chain, partition, first, gaps, savedAt: now });
   return { record, kind: origin === undefined ? 'first' : 'rebuilt' };
 }

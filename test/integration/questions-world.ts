@@ -85,11 +85,15 @@ export class TestApp {
     this.#options = options;
   }
 
+  /** The configuration file of the application. */
+  get config(): string {
+    return join(this.world.dir, `${this.name}.yaml`);
+  }
+
   /** Starts a node, with other options if they are given, and waits until it is ready. */
   async run(over: OptionsInput = {}): Promise<this> {
-    const file = join(this.world.dir, `${this.name}.yaml`);
-    await writeFile(file, JSON.stringify({ ...this.#options, ...over }));
-    this.#node = start(['run', '--config', file]);
+    await writeFile(this.config, JSON.stringify({ ...this.#options, ...over }));
+    this.#node = start(['run', '--config', this.config]);
     this.url = (await this.#node.event<{ url: string }>('node.ready')).url;
     return this;
   }

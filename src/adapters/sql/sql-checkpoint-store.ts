@@ -34,6 +34,9 @@ const OF_PARTITION = 'WHERE app = ? AND partition = ?';
 const LETTERS = `SELECT letter FROM dead_letters ${OF_PARTITION}
   AND (LENGTH(sequence) > ? OR (LENGTH(sequence) = ? AND sequence > ?)) ORDER BY LENGTH(sequence), sequence LIMIT ?`;
 
+const KEYS = `SELECT key FROM status ${OF_PARTITION} AND key > ? ORDER BY key LIMIT ?`;
+const KEYS_PAGE = 1_000;
+
 /** What of a partition goes where a first record is written over a lost one. */
 const EMPTIED = [tables.status, tables.dedupe, tables.parked, tables.outbox];
 
@@ -96,6 +99,16 @@ export class SqlCheckpointStore implements CheckpointStore {
 
   loadStates(partition: number, keys: readonly string[]): Promise<(string | undefined)[]> {
     return this.#database.each(`states of partition ${partition}`, (session) => this.#states(session, partition, keys));
+  }
+
+  async *stateKeys(partition: number): AsyncGenerator<readonly string[], void> {
+    for (let after = ''; ; ) {
+      const page = (session: SqlSession) => session.query(KEYS, [this.#app, partition, after, KEYS_PAGE]);
+      const keys = (await this.#database.each(`keys of partition ${partition}`, page)).map(([key]) => key as string);
+      if (keys.length > 0) yield keys.map(unescapeText);
+      if (keys.length < KEYS_PAGE) return;
+      after = keys.at(-1)!;
+    }
   }
 
   commit(commit: Commit): Promise<CommitVerdict> {

@@ -104,6 +104,44 @@ export function encodeRecord(record: PartitionRecord): string {
   });
 }
 
+/** `format` of the record of a partition that a restore is still filling. No version starts from it. */
+export const UNFINISHED_FORMAT = 'unfinished';
+
+/** The record to store while a partition is being filled with what belongs to `record`. */
+export function unfinishedRecord(record: PartitionRecord): string {
+  return JSON.stringify({ ...(JSON.parse(encodeRecord(record)) as object), format: UNFINISHED_FORMAT });
+}
+
+/** The record of a partition that has decided nothing: the stream begins at `first`. */
+export function firstRecord({
+  layout,
+  chain,
+  partition,
+  first,
+  gaps,
+  savedAt,
+}: Pick<PartitionRecord, 'layout' | 'chain' | 'partition' | 'gaps' | 'savedAt'> & {
+  readonly first: number;
+}): PartitionRecord {
+  const unset = Number.NEGATIVE_INFINITY;
+  return {
+    format: RECORD_FORMAT,
+    layout,
+    partition,
+    chain,
+    position: { floor: first - 1, above: [] },
+    anchor: { sequence: 0, time: '' },
+    watermark: unset,
+    maxTime: unset,
+    arrival: unset,
+    due: [],
+    counters: emptyCounters(),
+    deadStored: 0,
+    gaps,
+    savedAt,
+  };
+}
+
 export type DecodedRecord =
   | { readonly kind: 'record'; readonly record: PartitionRecord }
   | { readonly kind: 'corrupt'; readonly problem: string }
