@@ -14,7 +14,7 @@ import type { LogLine } from '../ports/log.js';
 import { ChainedLog } from '../runtime/chained-log.js';
 import { Node } from '../runtime/node.js';
 import { StateReader } from '../runtime/state-reader.js';
-import type { Backend } from './backend.js';
+import { type Backend, heartbeatMs } from './backend.js';
 import type { HostSetup } from './host.js';
 import { openJetStreamBackend } from './jetstream-backend.js';
 import { isSql, openSqlBackend } from './sql-backend.js';
@@ -62,6 +62,7 @@ export async function composeNode(
         threads: options.threads,
         acceptGap: options.acceptGap,
         inFlightBytesMax: options.limits.inFlightBytes,
+        heartbeatMs: heartbeatMs(options),
         drainMsMax: DRAIN_MS_MAX,
         silentMsMax: tuning.silentMsMax,
         own: ownPartitions(options),

@@ -44,6 +44,8 @@ export interface NodeOptions {
   readonly threads: number;
   readonly acceptGap: boolean;
   readonly inFlightBytesMax: number;
+  /** How often the log proves that nothing waits, ms; unknown if undefined. */
+  readonly heartbeatMs?: number | undefined;
   /** A drain that takes longer is given up; what is not saved is replayed, ms. */
   readonly drainMsMax: number;
   /** A thread that says nothing for so long is ended and replaced, ms; the supervisor's own by default. */

@@ -28,6 +28,8 @@ export interface RouterOptions {
   readonly partitions: number;
   /** Most bytes between the log and the hosts. */
   readonly inFlightBytesMax: number;
+  /** How often the log proves that nothing waits, ms; unknown if undefined. */
+  readonly heartbeatMs?: number | undefined;
 }
 
 export interface RouterEvents {
@@ -74,9 +76,9 @@ export class Router {
   #lastNanos = 0;
   /** Stream time of the newest event of any reading, epoch ms. */
   #streamMs = 0;
-  /** Monotonic times at which the log has proven first and last that nothing came after that event. */
-  #provenFirst = 0;
-  #provenLast = 0;
+  /** How long the log has proven that nothing came after that event, ms; monotonic time of the last proof. */
+  #quietMs = 0;
+  #provenAt = 0;
   #starting: PartitionStart[] = [];
   #markedAt = Number.NEGATIVE_INFINITY;
   #caughtUp = false;
@@ -240,9 +242,7 @@ export class Router {
       },
       caughtUp: () => {
         if (!isCurrent()) return;
-        this.#provenLast = this.#deps.clock.elapsed();
-        if (!this.#caughtUp) this.#provenFirst = this.#provenLast;
-        this.#caughtUp = true;
+        this.#proven();
         this.#flushSoon();
       },
       failed: (error) => {
@@ -319,7 +319,19 @@ export class Router {
    */
   #streamTime(): number {
     if (!this.#caughtUp || this.#streamMs === 0) return this.#lastMs;
-    return this.#streamMs + (this.#provenLast - this.#provenFirst);
+    return this.#streamMs + this.#quietMs;
+  }
+
+  /**
+   * X4. A proof says that nothing was stored when it was sent. One that took long, through a slow network or because this
+   * process stood still, is worth no more than the next one that was due: events may be right behind it.
+   */
+  #proven(): void {
+    const now = this.#deps.clock.elapsed();
+    const { heartbeatMs = Number.POSITIVE_INFINITY } = this.#options;
+    this.#quietMs = this.#caughtUp ? this.#quietMs + Math.min(now - this.#provenAt, heartbeatMs) : 0;
+    this.#provenAt = now;
+    this.#caughtUp = true;
   }
 
   /** X3. */

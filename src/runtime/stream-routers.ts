@@ -20,6 +20,8 @@ export interface StreamRoutersOptions {
   readonly partitions: number;
   /** Most bytes between the log and the hosts, over all streams. */
   readonly inFlightBytesMax: number;
+  /** How often the log proves that nothing waits, ms; unknown if undefined. */
+  readonly heartbeatMs?: number | undefined;
 }
 
 export interface StreamRoutersDependencies {
@@ -54,13 +56,13 @@ export class StreamRouters {
   constructor(options: StreamRoutersOptions, { events, routes, ...deps }: StreamRoutersDependencies) {
     this.#options = options;
     this.#log = deps.log;
-    const { chains, partitions } = options;
+    const { chains, partitions, heartbeatMs } = options;
     const inFlightBytesMax = Math.floor(options.inFlightBytesMax / chains.length);
     this.#infos = new Array<StreamInfo | undefined>(chains.length).fill(undefined);
     this.#routers = chains.map(
       (chain, index) =>
         new Router(
-          { stream: newestOf(chain).stream, index, partitions, inFlightBytesMax },
+          { stream: newestOf(chain).stream, index, partitions, inFlightBytesMax, heartbeatMs },
           {
             ...deps,
             route: routes[index]!,

@@ -10,13 +10,13 @@ import { Router } from '../../src/runtime/router.js';
 const NO_BYTES = new Uint8Array(0);
 
 /** A router with one partition, everything that its host was told, and the clock. */
-async function start() {
+async function start(heartbeatMs?: number) {
   let elapsed = 1_000;
   let sink: ReadSink | undefined;
   let deferred: (() => void)[] = [];
   const told: MainToHost[] = [];
   const router = new Router(
-    { stream: 'S', index: 0, partitions: 1, inFlightBytesMax: 1_000_000 },
+    { stream: 'S', index: 0, partitions: 1, inFlightBytesMax: 1_000_000, heartbeatMs },
     {
       clock: { now: () => elapsed, elapsed: () => elapsed, after: () => () => undefined },
       route: () => 0,
@@ -89,6 +89,24 @@ it('an event that comes in the same turn as a heartbeat after a long silence cou
   turn();
   // The time of the event before was added: 70,000, and the new event was applied without its settle window.
   expect(time()).toBe(60_000);
+});
+
+it('a proof that took long is worth no more than the next one that was due', async () => {
+  const { event, proof, turn, pass, time } = await start(500);
+  event(1, 50_000);
+  proof();
+  turn();
+  pass(400);
+  proof();
+  turn();
+  pass(3_500);
+  proof();
+  turn();
+  // The network held it back for 3 s, and what was stored at 51,000 comes right behind it.
+  expect(time()).toBe(50_900);
+  event(2, 51_000);
+  turn();
+  expect(time()).toBe(51_000);
 });
 
 it('a silent log proves nothing: time stands still although hosts answer', async () => {

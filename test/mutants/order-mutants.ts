@@ -55,8 +55,8 @@ export const orderMutants: readonly Mutant[] = [
     id: 'idle-by-our-clock',
     failure: 'flush the buffer on a bare timer: silence of the log counts as silence of the stream',
     file: 'runtime/router.js',
-    find: '(this.#provenLast - this.#provenFirst);',
-    replace: '(this.#deps.clock.elapsed() - this.#provenFirst);',
+    find: 'return this.#streamMs + this.#quietMs;',
+    replace: 'return this.#streamMs + this.#quietMs + (this.#deps.clock.elapsed() - this.#provenAt);',
     suites: ['unit/router'],
   },
   {
