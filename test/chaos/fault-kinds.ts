@@ -5,8 +5,9 @@ import type { NodeProcess } from '../support/node-process.js';
 import type { Random } from '../support/random.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
+import type { Exclusively, Faults } from './arena.js';
 
-export const faultKinds = [
+const faultKinds = [
   'node-kill',
   'node-kill',
   'node-kill',
@@ -22,14 +23,11 @@ export const faultKinds = [
   'nats-hold',
 ] as const;
 
-export type FaultKind = (typeof faultKinds)[number];
-
-/** What must not happen in the middle of a batch that is being published: the publisher's own stream would be late. */
-export type Exclusively = (act: () => Promise<void>) => Promise<void>;
+type FaultKind = (typeof faultKinds)[number];
 
 const DEADLINE_MS = 30_000;
 
-export class FaultyWorld {
+export class FaultyWorld implements Faults {
   readonly #cluster: Cluster;
   readonly #random: Random;
   readonly #options: OptionsInput;
@@ -76,7 +74,13 @@ export class FaultyWorld {
     return this.#node;
   }
 
-  async strike(kind: FaultKind): Promise<void> {
+  async strike(): Promise<string> {
+    const kind = this.#random.pick(faultKinds);
+    await this.#strike(kind);
+    return kind;
+  }
+
+  async #strike(kind: FaultKind): Promise<void> {
     const { nats, redis } = this.#cluster;
     const node = await this.node();
     switch (kind) {

@@ -1,10 +1,11 @@
 /**
  * Faults on real processes, at length:
  *   node dist/test/chaos/main.js --fault kill --rounds 200
- *   node dist/test/chaos/main.js --workload 300000 --faults 50
+ *   node dist/test/chaos/main.js --workload 300000 --faults 50 [--store services|sqlite|postgres|all]
  * A verdict on standard output, with `--json` as one JSON document; exit code 1 if anything was wrong.
  */
 import { parseArgs } from 'node:util';
+import { storeNames } from './arena.js';
 import { type KillResult, killRounds } from './kill-rounds.js';
 import { runWorkload, type WorkloadResult } from './workload-run.js';
 
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     workload: { type: 'string' },
     faults: { type: 'string', default: '50' },
     order: { type: 'string' },
+    store: { type: 'string', default: 'services' },
     seed: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
@@ -27,7 +29,7 @@ const progress = (line: string): void => {
 
 function usage(problem: string): never {
   process.stderr.write(
-    `${problem}\nUsage: --fault kill --rounds N, or --workload EVENTS --faults N [--order time|sequence]`,
+    `${problem}\nUsage: --fault kill --rounds N, or --workload EVENTS --faults N [--order time|sequence] [--store services|sqlite|postgres|all]`,
   );
   process.stderr.write('; both take --seed N and --json\n');
   process.exit(2);
@@ -45,16 +47,31 @@ async function run(): Promise<readonly (KillResult | WorkloadResult)[]> {
       events: count('workload', values.workload),
       faults: count('faults', values.faults),
       seed,
+      from: Date.now() - count('workload', values.workload) - 60_000,
       progress,
     };
-    const results = [];
-    for (const order of orders) results.push(await runWorkload({ ...options, order }));
+    const stores = storeNames.filter((store) => values.store === 'all' || values.store === store);
+    if (stores.length === 0) usage(`--store must be all or one of ${storeNames.join(', ')}, not ${values.store}`);
+    const results: WorkloadResult[] = [];
+    for (const order of orders) {
+      const before = results.length;
+      for (const store of stores) results.push(await runWorkload({ ...options, order, store }));
+      compareStores(results.slice(before));
+    }
     return results;
   }
   if (values.fault !== 'kill') usage('what is to be done?');
   return [await killRounds({ rounds: count('rounds', values.rounds), seed, progress })];
 }
 
+/** Every store must have been left with the same states and the same dead letters. */
+function compareStores(results: readonly WorkloadResult[]): void {
+  for (const { store, order, undisturbed } of results)
+    if (undisturbed.meaning !== results[0]!.undisturbed.meaning)
+      differences.push(`order ${order}: ${store} has other states or dead letters than ${results[0]!.store}`);
+}
+
+const differences: string[] = [];
 const results = await run();
 for (const result of results) {
   if (values.json) continue;
@@ -65,4 +82,5 @@ for (const result of results) {
   console.log(violations.length === 0 ? 'passed: nothing lost, nothing twice, nothing out of order' : 'FAILED');
 }
 if (values.json) console.log(JSON.stringify(results, undefined, 2));
-if (results.some(({ violations }) => violations.length > 0)) process.exitCode = 1;
+for (const difference of differences) console.log(`VIOLATION ${difference}`);
+if (differences.length > 0 || results.some(({ violations }) => violations.length > 0)) process.exitCode = 1;

@@ -2,28 +2,33 @@
  * One stream, two runs: one that is disturbed by faults of every kind while the events come, and one that is not.
  * Both must leave the same bytes, and the bytes that the oracle expects.
  */
-import type { NatsConnection } from '@nats-io/nats-core';
 import type { OptionsInput } from '../../src/options/types.js';
-import { capture } from '../support/capture.js';
-import { Cluster } from '../support/cluster.js';
 import { type Contents, contentsOf } from '../support/contents.js';
 import { ledgerRules } from '../support/meanings.js';
 import { type Expected, expected } from '../support/oracle.js';
 import { Random } from '../support/random.js';
 import { expectStored, untilDecided } from '../support/redis-state.js';
 import { until } from '../support/until.js';
-import { type Happening, makeWorkload, ownShape, publishBatch, type Workload } from '../support/workload.js';
-import { type FaultKind, FaultyWorld, faultKinds } from './fault-kinds.js';
+import { type Happening, makeWorkload, ownShape, type Workload } from '../support/workload.js';
+import type { Arena, StoreName } from './arena.js';
+import { openServicesArena } from './services-arena.js';
+import { openPostgresArena, openSqliteArena } from './sql-arena.js';
+
+const openers = { services: openServicesArena, sqlite: openSqliteArena, postgres: openPostgresArena } as const;
 
 export interface WorkloadRun {
+  readonly store: StoreName;
   readonly order: 'time' | 'sequence';
   readonly events: number;
   readonly faults: number;
   readonly seed: number;
+  /** Time of the first event, epoch ms. The same one on another store must leave the same. */
+  readonly from: number;
   readonly progress: (line: string) => void;
 }
 
 export interface WorkloadResult {
+  readonly store: StoreName;
   readonly order: 'time' | 'sequence';
   readonly seed: number;
   readonly events: number;
@@ -42,12 +47,12 @@ const BATCH_MS = 60;
 const DECIDED_MS = 120_000;
 
 /** Throws only if the run itself cannot go on; what is wrong with the result is in `violations`. */
-export async function runWorkload({ order, events, faults, seed, progress }: WorkloadRun): Promise<WorkloadResult> {
+export async function runWorkload(run: WorkloadRun): Promise<WorkloadResult> {
+  const { store, order, events, faults, seed, from, progress } = run;
   const startedAt = performance.now();
-  const cluster = await Cluster.start();
+  const arena = await openers[store]();
   try {
     const random = new Random(seed);
-    await cluster.addStream('EVENTS', ['events.*']);
     const input: OptionsInput = {
       handler: 'ledger',
       threads: 2,
@@ -55,17 +60,16 @@ export async function runWorkload({ order, events, faults, seed, progress }: Wor
       dedupe: { horizon: '1d' },
       checkpoint: { interval: '200ms' },
     };
-    const publisher = new Publisher(cluster.nc, workloadOf(order, events, seed));
-    const disturbedOptions = await cluster.newApp('disturbed', input);
-    const world = await FaultyWorld.start(cluster, random, disturbedOptions, (act) => publisher.between(act));
-    const struck: Partial<Record<FaultKind, number>> = {};
+    const disturbedOptions = await arena.app('disturbed', input);
+    const publisher = new Publisher(arena, workloadOf(order, events, seed, from));
+    const world = await arena.faults(random, disturbedOptions, (act) => publisher.between(act));
+    const struck: Record<string, number> = {};
     for (let n = 1; n <= faults; n++) {
       publisher.allow(n / (faults + 1));
-      const kind = random.pick(faultKinds);
       // Most faults meet a node that runs; some meet one that still starts or recovers.
       if (random.chance(0.8)) await (await world.node()).ready();
       await until(() => publisher.share > (n - 0.5) / (faults + 1), DECIDED_MS, 'events to be disturbed');
-      await world.strike(kind);
+      const kind = await world.strike();
       struck[kind] = (struck[kind] ?? 0) + 1;
       progress(`fault ${n} of ${faults}: ${kind}, ${Math.round(publisher.share * 100)} % published`);
     }
@@ -76,22 +80,23 @@ export async function runWorkload({ order, events, faults, seed, progress }: Wor
     const audit = async (check: () => Promise<unknown>): Promise<void> => {
       await check().catch((error: unknown) => violations.push(error instanceof Error ? error.message : String(error)));
     };
-    const wanted = expected(await capture(cluster.nc, 'EVENTS'), { ...ledgerRules, order });
+    const wanted = expected(await arena.capture(), { ...ledgerRules, order });
     const last = await (await world.node()).ready();
-    await audit(() => finish(cluster, 'disturbed', wanted));
+    await audit(() => finish(arena, 'disturbed', wanted));
     const { partitions } = await last.status();
     for (const { partition, phase, fault } of partitions)
       if (phase !== 'running') violations.push(`partition ${partition} is ${phase}: ${fault?.code} ${fault?.message}`);
     await last.drain();
-    const disturbed = await contentsOf(cluster.db, 'disturbed');
+    const disturbed = await contentsOf(arena.stored, 'disturbed');
     await world.close();
 
-    const calm = await cluster.node(await cluster.newApp('undisturbed', input)).ready();
-    await audit(() => finish(cluster, 'undisturbed', wanted));
+    const calm = await arena.node(await arena.app('undisturbed', input)).ready();
+    await audit(() => finish(arena, 'undisturbed', wanted));
     await calm.drain();
-    const undisturbed = await contentsOf(cluster.db, 'undisturbed');
+    const undisturbed = await contentsOf(arena.stored, 'undisturbed');
     if (JSON.stringify(disturbed) !== JSON.stringify(undisturbed)) violations.push('the two runs left different bytes');
     return {
+      store,
       order,
       seed,
       events: wanted.events,
@@ -105,17 +110,17 @@ export async function runWorkload({ order, events, faults, seed, progress }: Wor
       violations,
     };
   } finally {
-    await cluster.stop();
+    await arena.stop();
   }
 }
 
-async function finish(cluster: Cluster, app: string, wanted: Expected): Promise<void> {
-  await untilDecided(cluster.db, app, wanted.events, DECIDED_MS);
-  await expectStored(cluster.db, app, wanted);
+async function finish({ stored }: Arena, app: string, wanted: Expected): Promise<void> {
+  await untilDecided(stored, app, wanted.events, DECIDED_MS);
+  await expectStored(stored, app, wanted);
 }
 
 /** With order `sequence` every key's events are numbered as they happened; disorder and copies come afterwards. */
-function workloadOf(order: 'time' | 'sequence', events: number, seed: number): Workload {
+function workloadOf(order: 'time' | 'sequence', events: number, seed: number, from: number): Workload {
   const numbers = new Map<string, number>();
   const numbered = (happening: Happening, random: Random, prefix: string) => {
     const number = (numbers.get(happening.key) ?? 0) + 1;
@@ -127,7 +132,7 @@ function workloadOf(order: 'time' | 'sequence', events: number, seed: number): W
     seed,
     events,
     keys: 3_000,
-    from: Date.now() - events - 60_000,
+    from,
     disorderMs: BATCH,
     poison: 33,
     ...(order === 'sequence' ? { shape: numbered } : {}),
@@ -136,7 +141,7 @@ function workloadOf(order: 'time' | 'sequence', events: number, seed: number): W
 
 /** Publishes batch after batch, up to the share that is allowed; what must not meet a batch is done between two. */
 class Publisher {
-  readonly #nc: NatsConnection;
+  readonly #arena: Arena;
   readonly #workload: Workload;
   #batches = 0;
   #allowed = 0;
@@ -144,8 +149,8 @@ class Publisher {
   /** Settles when everything is published. */
   readonly done: Promise<void>;
 
-  constructor(nc: NatsConnection, workload: Workload) {
-    this.#nc = nc;
+  constructor(arena: Arena, workload: Workload) {
+    this.#arena = arena;
     this.#workload = workload;
     this.done = this.#run();
     this.done.catch(() => undefined); // whoever awaits `done` gets it
@@ -171,9 +176,7 @@ class Publisher {
       const isDue = (): boolean => performance.now() >= due && this.share < this.#allowed;
       await until(isDue, DECIDED_MS, 'the time of the next batch');
       due = Math.max(due + (this.#allowed < 1 ? BATCH_MS : 0), performance.now() - BATCH_MS);
-      await this.between(async () => {
-        await publishBatch(this.#nc, batch);
-      });
+      await this.between(() => this.#arena.publish(batch));
       this.#batches++;
     }
   }

@@ -1,6 +1,7 @@
-/** Everything that a run leaves behind, byte for byte, as digests that two runs can be compared by. */
+/** Everything that a run leaves behind, as digests that two runs can be compared by. */
 import { createHash } from 'node:crypto';
-import type { Redis } from 'ioredis';
+import type { Stored } from './store-view.js';
+import { viewOf } from './store-view.js';
 
 export interface Contents {
   /** Every key's state, as stored. */
@@ -9,30 +10,45 @@ export interface Contents {
   readonly deadLetters: string;
   readonly keys: number;
   readonly letters: number;
+  /**
+   * States, times, ids and counts of keys, and reasons and bodies of dead letters, without their places in the stream:
+   * the same on every store, although another log numbers its events otherwise.
+   */
+  readonly meaning: string;
 }
 
-export async function contentsOf(db: Redis, app: string, partitions = 64): Promise<Contents> {
-  const states = await digest(db, app, 'state', partitions);
-  const letters = await digest(db, app, 'dead', partitions);
-  return { states: states.hash, deadLetters: letters.hash, keys: states.fields, letters: letters.fields };
+export async function contentsOf(db: Stored, app: string, partitions = 64): Promise<Contents> {
+  const meanings: string[] = [];
+  const states = await digest(db, app, 'state', partitions, (key, text) => {
+    const { state, time, id, applied } = JSON.parse(text) as Record<string, unknown>;
+    meanings.push(JSON.stringify([key, state, time, id, applied]));
+  });
+  const letters = await digest(db, app, 'dead', partitions, (_, text) => {
+    const { code, key, id, subject, body } = JSON.parse(text) as Record<string, unknown>;
+    meanings.push(JSON.stringify([code, key, id, subject, body]));
+  });
+  const meaning = createHash('sha256').update(meanings.sort().join('\n')).digest('hex');
+  return { states: states.hash, deadLetters: letters.hash, keys: states.fields, letters: letters.fields, meaning };
 }
 
 async function digest(
-  db: Redis,
+  db: Stored,
   app: string,
-  part: string,
+  part: 'state' | 'dead',
   partitions: number,
+  each: (field: string, text: string) => void,
 ): Promise<{ hash: string; fields: number }> {
+  const view = viewOf(db);
   const hash = createHash('sha256');
   let count = 0;
   for (let p = 0; p < partitions; p++) {
-    const name = `millrace:{${app}:${p}}:${part}`;
-    const results = (await db.multi().hkeysBuffer(name).hvalsBuffer(name).exec()) ?? [];
-    const [fields, values] = results.map(([, reply]) => reply as Buffer[]);
-    const pairs = fields!.map((field, i) => [field, values![i]!] as const);
-    for (const [field, value] of pairs.sort(([a], [b]) => Buffer.compare(a, b)))
-      hash.update(`${p} ${field.length} ${value.length}\n`).update(field).update(value);
-    count += pairs.length;
+    const texts = await view.texts(app, p, part);
+    for (const field of [...texts.keys()].sort()) {
+      const text = texts.get(field)!;
+      each(field, text);
+      hash.update(JSON.stringify([p, field, text]));
+    }
+    count += texts.size;
   }
   return { hash: hash.digest('hex'), fields: count };
 }

@@ -65,6 +65,10 @@ export class NodeProcess {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   get hasEnded(): boolean {
     return this.#exit !== undefined;
   }

@@ -1,8 +1,9 @@
-/** What really is in Redis, read with a plain client, and how it differs from what the oracle expects. */
+/** What really is in the store, read by plain means, and how it differs from what the oracle expects. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { Redis } from 'ioredis';
 import type { Expected, ExpectedPartition } from './oracle.js';
+import type { Stored, StoreView } from './store-view.js';
+import { viewOf } from './store-view.js';
 import { until } from './until.js';
 
 /** The record of a partition as an operator reads it. */
@@ -31,7 +32,6 @@ interface Counters {
 /** Reading all records costs what the node under test needs more. */
 const ASK_AGAIN_MS = 20;
 
-const nameOf = (app: string, partition: number, part: string): string => `millrace:{${app}:${partition}}:${part}`;
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
 
 /** Whether the record says that an event of its partition is decided. */
@@ -44,14 +44,11 @@ export function isDecided({ floor, above }: StoredRecord, sequence: number): boo
 }
 
 /** Records of all partitions; undefined where none is stored. */
-export async function readRecords(db: Redis, app: string, partitions = 64): Promise<(StoredRecord | undefined)[]> {
-  const reads = db.pipeline();
-  for (let p = 0; p < partitions; p++) reads.hmget(nameOf(app, p, 'meta'), 'number', 'record');
-  const results = (await reads.exec()) ?? [];
-  return results.map(([error, fields]) => {
-    if (error !== null) throw error;
-    const [number, text] = fields as [string | null, string | null];
-    if (number === null || text === null) return undefined;
+export async function readRecords(db: Stored, app: string, partitions = 64): Promise<(StoredRecord | undefined)[]> {
+  const found = await viewOf(db).records(app, partitions);
+  return found.map((stored) => {
+    if (stored === undefined) return undefined;
+    const { number, text } = stored;
     const record = JSON.parse(text) as StoredRecord & {
       floor: string;
       counters: Counters;
@@ -61,18 +58,18 @@ export async function readRecords(db: Redis, app: string, partitions = 64): Prom
     const events = counters.applied + counters.duplicates + sum(Object.values(counters.dead));
     const { applied } = counters;
     const [floor, anchor] = [Number(record.floor), Number(record.anchor.sequence)];
-    return { number: Number(number), floor, above, anchor, events, applied, counters, deadStored, gaps };
+    return { number, floor, above, anchor, events, applied, counters, deadStored, gaps };
   });
 }
 
 /** How many events are decided, as far as Redis says. */
-export async function decidedEvents(db: Redis, app: string, partitions = 64): Promise<number> {
+export async function decidedEvents(db: Stored, app: string, partitions = 64): Promise<number> {
   const records = await readRecords(db, app, partitions).catch(() => []);
   return sum(records.map((record) => record?.events ?? 0));
 }
 
 export async function untilDecided(
-  db: Redis,
+  db: Stored,
   app: string,
   events: number,
   deadlineMs = 60_000,
@@ -93,38 +90,37 @@ export async function untilDecided(
 const DIFFERENCES_MAX = 12;
 
 /** Compares everything that is stored for `app`. Throws with the first differences. */
-export async function expectStored(db: Redis, app: string, wanted: Expected): Promise<void> {
+export async function expectStored(db: Stored, app: string, wanted: Expected): Promise<void> {
   const differences: string[] = [];
   const note = (difference: string): void => {
     differences.push(difference);
   };
   const count = wanted.partitions.length;
-  await compareNames(db, app, wanted, note);
-  const records = await readRecords(db, app, count);
+  const view = viewOf(db);
+  for (const { partition: p, part } of await view.held(app))
+    if (!mayHold(part, wanted.partitions[p])) note(`partition ${p}: ${part} should not be there`);
+  const records = await readRecords(view, app, count);
   for (let p = 0; p < count; p++) {
     const partition = wanted.partitions[p]!;
     compareRecord(p, records[p], partition, note);
-    await compareStates(db, nameOf(app, p, 'state'), partition, note);
-    await compareDead(db, nameOf(app, p, 'dead'), partition, note);
-    await compareIds(db, nameOf(app, p, 'dedupe'), partition, note);
+    await compareStates(view, app, p, partition, note);
+    await compareDead(view, app, p, partition, note);
+    await compareIds(view, app, p, partition, note);
   }
   if (differences.length === 0) return;
   const shown = differences.slice(0, DIFFERENCES_MAX).join('\n');
-  throw new Error(`Redis differs from the oracle in ${differences.length} places:\n${shown}`);
+  throw new Error(`${view.name} differs from the oracle in ${differences.length} places:\n${shown}`);
 }
 
 type Note = (difference: string) => void;
 
-/** Nothing is in Redis that the oracle does not expect. */
-async function compareNames(db: Redis, app: string, wanted: Expected, note: Note): Promise<void> {
-  const names = new Set((await db.keys('*')).filter((name) => name.startsWith(`millrace:{${app}:`)));
-  wanted.partitions.forEach((partition, p) => {
-    names.delete(nameOf(app, p, 'meta'));
-    if (partition.states.size > 0) names.delete(nameOf(app, p, 'state'));
-    if (partition.ids > 0) names.delete(nameOf(app, p, 'dedupe'));
-    if (partition.dead.size > 0) names.delete(nameOf(app, p, 'dead'));
-  });
-  for (const name of names) note(`${name} should not be there`);
+/** Nothing is stored that the oracle does not expect. */
+function mayHold(part: string, wanted: ExpectedPartition | undefined): boolean {
+  if (wanted === undefined) return false;
+  if (part === 'state') return wanted.states.size > 0;
+  if (part === 'dedupe') return wanted.ids > 0;
+  if (part === 'dead') return wanted.dead.size > 0;
+  return part === 'meta';
 }
 
 function compareRecord(p: number, record: StoredRecord | undefined, wanted: ExpectedPartition, note: Note): void {
@@ -152,15 +148,15 @@ function compareRecord(p: number, record: StoredRecord | undefined, wanted: Expe
     note(`partition ${p}: floor ${record.floor} is below its last event ${wanted.lastSequence}`);
 }
 
-/** Fields and values of a hash; never as an object, which would lose a key like `__proto__`. */
-async function readHash(db: Redis, name: string): Promise<Map<string, string>> {
-  const results = (await db.multi().hkeys(name).hvals(name).exec()) ?? [];
-  const [fields, values] = results.map(([, reply]) => reply as string[]);
-  return new Map(fields!.map((field, i) => [field, values![i]!]));
-}
-
-async function compareStates(db: Redis, name: string, wanted: ExpectedPartition, note: Note): Promise<void> {
-  const stored = await readHash(db, name);
+async function compareStates(
+  view: StoreView,
+  app: string,
+  p: number,
+  wanted: ExpectedPartition,
+  note: Note,
+): Promise<void> {
+  const name = `partition ${p}: state of`;
+  const stored = await view.texts(app, p, 'state');
   for (const [key, state] of wanted.states) {
     const text = stored.get(key);
     stored.delete(key);
@@ -171,8 +167,15 @@ async function compareStates(db: Redis, name: string, wanted: ExpectedPartition,
   for (const [key, text] of stored) note(`${name} ${JSON.stringify(key)} should not be there: ${text}`);
 }
 
-async function compareDead(db: Redis, name: string, wanted: ExpectedPartition, note: Note): Promise<void> {
-  const stored = await readHash(db, name);
+async function compareDead(
+  view: StoreView,
+  app: string,
+  p: number,
+  wanted: ExpectedPartition,
+  note: Note,
+): Promise<void> {
+  const name = `partition ${p}: dead letter`;
+  const stored = await view.texts(app, p, 'dead');
   for (const [sequence, { code, key, id, message }] of wanted.dead) {
     const text = stored.get(String(sequence));
     stored.delete(String(sequence));
@@ -198,10 +201,16 @@ async function compareDead(db: Redis, name: string, wanted: ExpectedPartition, n
 }
 
 /** As many ids in the index as were decided; a segment counts its ids at offset 4. */
-async function compareIds(db: Redis, name: string, wanted: ExpectedPartition, note: Note): Promise<void> {
-  const segments = await db.hvalsBuffer(name);
+async function compareIds(
+  view: StoreView,
+  app: string,
+  p: number,
+  wanted: ExpectedPartition,
+  note: Note,
+): Promise<void> {
+  const segments = await view.segments(app, p);
   const ids = sum(segments.map((segment) => segment.readUInt32LE(4)));
-  if (ids !== wanted.ids) note(`${name} holds ${ids} ids, not ${wanted.ids}`);
+  if (ids !== wanted.ids) note(`partition ${p}: the index holds ${ids} ids, not ${wanted.ids}`);
 }
 
 /** Watches every record while a test goes on: positions and checkpoint numbers never go back. */
@@ -211,7 +220,7 @@ export class RecordWatch {
   #checkpoints = 0;
   readonly #done: Promise<void>;
 
-  constructor(db: Redis, app: string, deadlineMs = 600_000) {
+  constructor(db: Stored, app: string, deadlineMs = 600_000) {
     this.#done = until(
       async () => {
         const records = await readRecords(db, app);
