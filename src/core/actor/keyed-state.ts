@@ -130,8 +130,13 @@ export class KeyedState<W> {
 
   #make(key: string): KeyEntry<W> {
     const { hashHigh, hashLow } = keyHashOf(key);
+    // What every event touches comes first: that much of an entry fits two lines of a cache.
     const entry: KeyEntry<W> = {
       key,
+      used: true,
+      holds: 0,
+      loaded: this.#complete,
+      quarantine: undefined,
       hashHigh,
       hashLow,
       state: undefined,
@@ -139,18 +144,14 @@ export class KeyedState<W> {
       id: '',
       streamSequence: 0,
       applied: 0,
-      loaded: this.#complete,
       dirty: false,
+      bytes: NEW_KEY_BYTES,
       saving: false,
       isStored: false,
-      used: true,
-      holds: 0,
       waiting: undefined,
       next: this.#firstNumber ?? 0,
       parked: undefined,
       gapSince: undefined,
-      quarantine: undefined,
-      bytes: NEW_KEY_BYTES,
     };
     this.#entries.add(entry);
     this.#bytes += NEW_KEY_BYTES;
