@@ -11,13 +11,16 @@
  * X4. A host is told that the stream has reached a time only when everything before it is with the hosts.
  * X5. A partition starts to run between two readings, never during one: a batch or mark of the old reading that
  *     came after its `run` would carry it past events that it has not seen.
+ * X6. A reading that starts again further back must come past the farthest event that was read before it, unchanged.
  */
 import type { Anchor } from '../core/checkpoint/record.js';
 import type { Position } from '../core/position/position-window.js';
+import { MillraceError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { EventLog, Reading, ReadSink } from '../ports/event-log.js';
 import { timeText } from '../ports/event-log.js';
 import type { HostLink } from '../ports/threads.js';
+import { FarthestEvent } from './farthest-event.js';
 import type { StreamRoute } from './key-route.js';
 import { Lane } from './lane.js';
 
@@ -68,6 +71,7 @@ export class Router {
   /** Highest sequence routed to each running partition. */
   readonly #high: Float64Array;
   #reading: Reading | undefined;
+  readonly #farthest = new FarthestEvent();
   #generation = 0;
   #next = 1;
   /** The newest event of this reading, as the anchor of checkpoints; sequence 0 while there is none. */
@@ -209,6 +213,7 @@ export class Router {
       lane.post({ kind: 'run', partition, position, anchor, gap });
       this.#laneOf[partition] = lane;
       this.#high[partition] = position.floor;
+      if (gap.length > 0) this.#farthest.forget();
     }
     this.#starting = [];
   }
@@ -244,6 +249,7 @@ export class Router {
         if (!isCurrent()) return;
         this.#proven();
         this.#flushSoon();
+        if (this.#next <= this.#farthest.sequence) void this.#checkEnd(generation);
       },
       failed: (error) => {
         if (!isCurrent()) return;
@@ -261,6 +267,11 @@ export class Router {
     headers: Uint8Array | undefined,
     body: Uint8Array,
   ): void {
+    if (
+      !this.#farthest.meets(sequence, timeMs, timeNanos) &&
+      this.#regressed(sequence, `sequence ${sequence} is now another event than it was`)
+    )
+      return;
     if (sequence !== this.#next) this.#hole(this.#next, sequence - 1);
     this.#next = sequence + 1;
     this.#lastSequence = sequence;
@@ -281,6 +292,25 @@ export class Router {
         this.#reading?.pause();
       }
     }
+  }
+
+  /** X6. There is nothing left to read, and the farthest event has not come: it was removed, or the stream went back. */
+  async #checkEnd(generation: number): Promise<void> {
+    const info = await this.#deps.log.info(this.#options.stream).catch(() => undefined); // the next proof asks again
+    const farthest = this.#farthest.sequence;
+    if (info === undefined || generation !== this.#generation || info.last >= farthest) return;
+    this.#regressed(info.last + 1, `it ends at ${info.last}, and was read up to ${farthest}`);
+  }
+
+  /** What was stored from `first` on is lost. False if no partition that runs has had anything of it: then none misses it. */
+  #regressed(first: number, detail: string): boolean {
+    this.#farthest.forget();
+    if (!this.#laneOf.some((lane, p) => lane !== undefined && this.#high[p]! >= first)) return false;
+    this.#generation++;
+    void this.#reading?.stop();
+    this.#reading = undefined;
+    this.#deps.events.failed(new MillraceError('REGRESSION', `stream ${this.#options.stream}: ${detail}`));
+    return true;
   }
 
   /** X2. */

@@ -1,4 +1,4 @@
-/** From the log to the hosts: order, holes, credit, and what a host may be told (X1 to X5). */
+/** From the log to the hosts: order, holes, credit, and what a host may be told (X1 to X6). */
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/ports/clock.js';
 import type { EventLog, Reading, ReadSink } from '../../src/ports/event-log.js';
@@ -44,7 +44,12 @@ class Stage implements EventLog, Clock {
   now = (): number => this.ms;
   elapsed = (): number => this.ms;
   after = (): (() => void) => () => undefined;
-  info = () => Promise.reject(new Error('not asked'));
+  /** Where the stream ends, once a test says so. */
+  last: number | undefined;
+  info = async () => {
+    if (this.last === undefined) throw new Error('not asked');
+    return { stream: 'EVENTS', first: 1, last: this.last };
+  };
   timeOf = () => Promise.reject(new Error('not asked'));
   async read(_: string, from: number, sink: ReadSink): Promise<Reading> {
     this.from.push(from);
@@ -191,5 +196,47 @@ describe('Router', () => {
     await stage.router.rewind();
     expect(stage.turn()).toEqual(['batch 0:2 up to 2', 'run 1']);
     expect(stage.from).toEqual([1, 1]);
+  });
+
+  it('X6: a stream that went back while it is read again is noticed by its farthest event', async () => {
+    const stage = new Stage();
+    await stage.run(0, 0);
+    for (const sequence of [1, 2, 3]) stage.event(sequence);
+    await stage.run(1, 0);
+    for (const sequence of [1, 2]) stage.event(sequence);
+    stage.sinks.at(-1)!.event(3, 99_000, 0, Uint8Array.of(1), undefined, none);
+    expect(stage.holes).toEqual(['stream EVENTS: sequence 3 is now another event than it was']);
+    expect(stage.reading.at(-1)).toBe('stop');
+    stage.turn();
+    stage.event(4);
+    expect(stage.turn()).toEqual([]);
+  });
+
+  it('X6: also where it now ends before that event, but not where that one was only removed', async () => {
+    const stage = new Stage();
+    await stage.run(0, 0);
+    for (const sequence of [1, 2, 3]) stage.event(sequence);
+    await stage.run(1, 0);
+    stage.event(1);
+    stage.last = 3;
+    stage.sinks.at(-1)!.caughtUp();
+    for (let turn = 0; turn < 9; turn++) await Promise.resolve();
+    expect(stage.holes).toEqual([]);
+    stage.last = 1;
+    stage.sinks.at(-1)!.caughtUp();
+    for (let turn = 0; turn < 9; turn++) await Promise.resolve();
+    expect(stage.holes).toEqual(['stream EVENTS: it ends at 1, and was read up to 3']);
+  });
+
+  it('X6: nobody misses what no running partition has had, as after a thread that is lost', async () => {
+    const stage = new Stage();
+    await stage.run(0, 0);
+    for (const sequence of [1, 2, 3]) stage.event(sequence);
+    stage.router.halt(0);
+    await stage.run(1, 1);
+    stage.event(2, 1);
+    stage.sinks.at(-1)!.event(3, 99_000, 0, Uint8Array.of(1), undefined, none);
+    expect(stage.holes).toEqual([]);
+    expect(stage.turn().join()).toContain('1:2 1:3');
   });
 });
