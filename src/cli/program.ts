@@ -1,9 +1,12 @@
 /** The command `millrace` and its subcommands. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { addCompletion } from './commands/completion.js';
 import { addConfig } from './commands/config.js';
 import { addDeadLetters } from './commands/dead-letters.js';
 import { addDev } from './commands/dev.js';
+import { addDoctor } from './commands/doctor.js';
+import { addEvents } from './commands/events.js';
 import { addGet } from './commands/get.js';
 import { addProvision } from './commands/provision.js';
 import { addPublish } from './commands/publish.js';
@@ -35,9 +38,9 @@ export function createProgram(host: CommandHost): Command {
     .configureOutput({ writeOut: (text) => terminal.raw(text), writeErr: (text) => terminal.err(text.trimEnd()) })
     .exitOverride()
     .addHelpText('after', help);
-  const inspecting = [addGet, addStatus, addWhy, addDeadLetters, addQuarantine];
-  const keeping = [addVerify, addSavepoint, addReplay];
-  for (const add of [addDev, addRun, addProvision, addPublish, ...inspecting, ...keeping, addConfig])
+  const inspecting = [addGet, addStatus, addEvents, addWhy, addDeadLetters, addQuarantine];
+  const keeping = [addVerify, addSavepoint, addReplay, addDoctor];
+  for (const add of [addDev, addRun, addProvision, addPublish, ...inspecting, ...keeping, addConfig, addCompletion])
     add(program, host);
   return program;
 }

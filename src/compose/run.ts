@@ -11,6 +11,7 @@ import { MillraceError } from '../errors.js';
 import { serveProbes } from '../http/probes.js';
 import { serveHttp } from '../http/serve-http.js';
 import { History } from '../observability/history.js';
+import { HotSpots } from '../observability/hot-spots.js';
 import { NodeMetrics } from '../observability/metrics.js';
 import { onePerOutage } from '../observability/outage-line.js';
 import { Timeline } from '../observability/timeline.js';
@@ -58,12 +59,13 @@ export async function runNode(options: Options, context: RunContext): Promise<Ru
   const timeline = new Timeline(() => systemClock.now());
   const line = onePerOutage(timeline.through(context.line));
   const history = new History();
+  const hotSpots = new HotSpots(line);
   let composed: ComposedNode | undefined;
   const status = (): NodeStatus | undefined => composed?.node.status();
   const metrics = new NodeMetrics({ status });
   const probes = await serveProbes({ ...options.probes, status, metrics });
   const faces: (() => Promise<void>)[] = [];
-  const sampling = setInterval(() => sample(history, status()), SAMPLE_MS);
+  const sampling = setInterval(() => sample(history, hotSpots, status()), SAMPLE_MS);
   const stop = once(async () => {
     clearInterval(sampling);
     probes.setDraining();
@@ -91,9 +93,10 @@ export async function runNode(options: Options, context: RunContext): Promise<Ru
 }
 
 /** Nothing is sampled before the node runs: what it finds stored is not its own work. */
-function sample(history: History, status: NodeStatus | undefined): void {
-  if (status !== undefined && status.phase !== 'new' && status.phase !== 'starting')
-    history.add(status, systemClock.now());
+function sample(history: History, hotSpots: HotSpots, status: NodeStatus | undefined): void {
+  if (status === undefined || status.phase === 'new' || status.phase === 'starting') return;
+  history.add(status, systemClock.now());
+  hotSpots.look(status, systemClock.now());
 }
 
 /** Tries again while a service answers but is not ready for use, until `signal` aborts. */

@@ -6,6 +6,9 @@ import { streamIndexOf } from '../core/key/stream-share.js';
 import type { StreamChain } from '../core/position/stream-chain.js';
 import { chainsOf } from '../core/position/stream-generations.js';
 import { loadHandler } from '../handlers/load-handler.js';
+import { decodeOne } from '../host/decode-one.js';
+import type { DecodedRecord } from '../host/event-decoder.js';
+import { EventDecoder } from '../host/event-decoder.js';
 import type { Options } from '../options/types.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Coordinator } from '../ports/coordinator.js';
@@ -71,4 +74,20 @@ export async function verification(
   const handler = await loadHandler(options.handler, options.handlerOptions);
   const { actor, decoder } = hostOptions(options, chains, 0);
   return { options: { actor, decoder, partitions: options.partitions }, deps: { log, handler, chains, routes } };
+}
+
+/** Decodes an event of one of the streams as a node would, and says whose it is. */
+export function decoderOf(options: Options, { chains, routes }: Tools, stream: number) {
+  const decoder = new EventDecoder(hostOptions(options, chains, 0).decoder);
+  const route = routes[stream]!;
+  return (
+    sequence: number,
+    timeMs: number,
+    subject: Uint8Array,
+    headers: Uint8Array | undefined,
+    body: Uint8Array,
+  ): DecodedRecord & { readonly partition: number } => {
+    const partition = route(subject, headers, body, sequence);
+    return { partition, ...decodeOne(decoder, { partition, sequence, timeMs, subject, headers, body }) };
+  };
 }

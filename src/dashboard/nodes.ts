@@ -2,10 +2,10 @@
 import type { LiveView } from '../http/live-types.js';
 import { lastOf, ratesOf } from './charts.js';
 import { byId, facts, make, redraw } from './dom.js';
-import { bytes, compact, count, duration } from './format.js';
+import { bytes, clock, compact, count, duration } from './format.js';
 
 export function showNode(view: LiveView): void {
-  const { node, threads, app } = view;
+  const { node, threads, app, members } = view;
   const { name, phase, streams } = node;
   redraw(byId('where'), [name, phase, app], () => [
     make('strong', {}, app),
@@ -22,23 +22,36 @@ export function showNode(view: LiveView): void {
     ['under way', bytes(node.inFlightBytes)],
     ['thread restarts', `${node.threadRestarts} in the last minute`],
   ];
-  const rows = threads.map(({ slot, partitions, heapBytes, commits, commitMs }) => [
+  const rows = threads.map(({ slot, partitions, heapBytes, commits, commitMs, handlerMs }) => [
     String(slot),
     String(partitions),
     bytes(heapBytes),
     count(commits),
     commitMs === null ? '–' : duration(commitMs),
+    handlerMs === null ? '–' : `< ${duration(handlerMs)}`,
   ]);
-  const heads = ['thread', 'partitions', 'heap', 'checkpoints', 'mean'];
-  redraw(byId('nodes'), [about, rows], () => [
+  const heads = ['thread', 'partitions', 'heap', 'checkpoints', 'mean', 'handler 99 %'];
+  const hot = threads
+    .flatMap(({ hotKeys }) => hotKeys)
+    .sort((a, b) => b.share - a.share)
+    .slice(0, 5);
+  const busiest = hot.map(({ key, partition, share }) => [key, String(partition), `${Math.round(share * 100)} %`]);
+  const others = members.map((one) => [one.name, one.phase, String(one.partitions), clock(one.since)]);
+  redraw(byId('nodes'), [about, rows, busiest, others], () => [
     facts(about),
-    make(
-      'table',
-      {},
-      make('thead', {}, make('tr', {}, ...heads.map((head) => make('th', { attributes: { scope: 'col' } }, head)))),
-      make('tbody', {}, ...rows.map((row) => make('tr', {}, ...row.map((cell) => make('td', {}, cell))))),
-    ),
+    ...(others.length === 0 ? [] : [table(['node', 'phase', 'partitions', 'since'], others)]),
+    table(heads, rows),
+    ...(busiest.length === 0 ? [] : [table(['busiest keys', 'partition', 'share of its thread'], busiest)]),
   ]);
+}
+
+function table(heads: readonly string[], rows: readonly (readonly string[])[]): HTMLElement {
+  return make(
+    'table',
+    {},
+    make('thead', {}, make('tr', {}, ...heads.map((head) => make('th', { attributes: { scope: 'col' } }, head)))),
+    make('tbody', {}, ...rows.map((row) => make('tr', {}, ...row.map((cell) => make('td', {}, cell))))),
+  );
 }
 
 function titleMark({ partitions }: LiveView): string {

@@ -38,7 +38,7 @@ export function showStrip(view: LiveView): void {
   view.partitions.forEach((partition, at) => {
     const cell = cells[at]!;
     const rate = rates.get(partition.partition) ?? 0;
-    cell.dataset.phase = partition.phase === 'unclaimed' ? 'claiming' : partition.phase;
+    cell.dataset.phase = ['unclaimed', 'unowned'].includes(partition.phase) ? 'claiming' : partition.phase;
     cell.dataset.waits = String((partition.parked ?? 0) > 0);
     cell.style.setProperty('--level', String(Math.round(100 * Math.sqrt(rate / top)) / 100));
     const what = `partition ${partition.partition}, ${partition.phase}, ${compact(rate)} events a second`;
@@ -48,7 +48,9 @@ export function showStrip(view: LiveView): void {
   const halted = view.partitions.findIndex(({ phase }) => phase === 'halted');
   if (chosen === undefined && view.partitions.length > 0) choose(Math.max(0, halted), false);
   const running = view.partitions.filter(({ phase }) => phase === 'running').length;
-  setText(byId('strip-note'), `${running} of ${view.partitions.length} run; the fuller, the more events a second`);
+  const other = view.partitions.filter(({ phase }) => phase === 'elsewhere').length;
+  const note = `${running} of ${view.partitions.length} run here${other === 0 ? '' : `, ${other} on other nodes`}`;
+  setText(byId('strip-note'), `${note}; the fuller, the more events a second`);
   showChosen();
 }
 
@@ -102,6 +104,11 @@ function showChosen(): void {
 }
 
 function factsOf(one: LivePartition, now: number): [string, string][] {
+  if (one.phase === 'elsewhere' || one.phase === 'unowned')
+    return [
+      ['owner', one.owner],
+      ['since', one.since === 0 ? 'unknown' : date(one.since)],
+    ];
   return [
     ['owner', `${one.owner}, thread ${one.slot}`],
     ['applied', `${count(one.applied)}, ${compact(rates.get(one.partition) ?? 0)}/s`],

@@ -21,7 +21,7 @@ import type { LogLine } from '../ports/log.js';
 import type { SinkReport } from '../ports/status-sink.js';
 import { BatchReader } from '../protocol/batch.js';
 import { errorOf, faultOf } from '../protocol/fault.js';
-import type { HostToMain, MainToHost, PartitionReport } from '../protocol/messages.js';
+import type { HandlerReport, HostToMain, MainToHost, PartitionReport } from '../protocol/messages.js';
 import { retrying } from '../retrying.js';
 import type { Claimed } from './claim.js';
 import { claimPartition } from './claim.js';
@@ -45,6 +45,8 @@ export interface HostDependencies {
   readonly nonce: () => string;
   /** Bytes of the thread's heap. */
   readonly heapBytes: () => number;
+  /** How the handler does, where it is measured. */
+  readonly handlerReport?: (() => HandlerReport) | undefined;
   /** How far the status sink is, if there is one. */
   readonly sinkReport?: (() => SinkReport) | undefined;
 }
@@ -297,6 +299,7 @@ export class Host {
       commits: this.#commits,
       commitMs: this.#commitMs,
       commitKeys: this.#commitKeys,
+      handler: this.#deps.handlerReport?.(),
       sink: this.#deps.sinkReport?.(),
     };
     this.#deps.post({ kind: 'report', partitions, thread });

@@ -56,17 +56,52 @@ function liveView(status: NodeStatus, since: number, after: number, deps: LiveDe
       inFlightBytes,
       threadRestarts,
     },
-    threads: status.threads.map(({ slot, heapBytes, commits, commitMs }) => ({
+    members: (status.cluster?.members ?? []).map(({ url, ...member }) => ({ ...member, url: url ?? null })),
+    threads: status.threads.map(({ slot, heapBytes, commits, commitMs, handler }) => ({
+      handlerMs: handler === undefined || handler.calls === 0 ? null : handler.quantilesMs[1],
+      hotKeys: handler?.hotKeys ?? [],
       slot,
       heapBytes,
       commits,
       commitMs: commits === 0 ? null : commitMs / commits,
       partitions: status.partitions.filter((one) => one.slot === slot).length,
     })),
-    partitions: status.partitions.map((partition) => livePartition(partition, status, now)),
+    partitions: [...status.partitions.map((one) => livePartition(one, status, now)), ...elsewhere(status)].sort(
+      (a, b) => a.partition - b.partition,
+    ),
     samples: history.since(since),
     timeline: timeline.after(after),
   };
+}
+
+/** Partitions that this node does not have, of which it knows the owner alone. */
+function elsewhere({ partitions, cluster }: NodeStatus): LivePartition[] {
+  const own = new Set(partitions.map(({ partition }) => partition));
+  const found: LivePartition[] = [];
+  for (const { first, last, node, since } of cluster?.ranges ?? [])
+    for (let partition = first; partition <= last; partition++)
+      if (!own.has(partition)) found.push(unseen(partition, node, since));
+  return found;
+}
+
+function unseen(partition: number, node: string | null, since: string): LivePartition {
+  const place = {
+    partition,
+    phase: node === null ? 'unowned' : 'elsewhere',
+    owner: node ?? 'nobody',
+    slot: 0,
+    epoch: 0,
+  };
+  const nothing = {
+    behind: null,
+    applied: null,
+    buffered: null,
+    parked: null,
+    dead: null,
+    floor: null,
+    checkpoint: null,
+  };
+  return { ...place, ...nothing, since: Date.parse(since) || 0, recoveries: 0, fault: null, checkpointAgeMs: null };
 }
 
 function livePartition(

@@ -11,6 +11,9 @@ export interface LiveView {
   readonly actions: boolean;
   readonly node: LiveNode;
   readonly threads: readonly LiveThread[];
+  /** Nodes of the application as this one sees them; empty where it is the only one by its options. */
+  readonly members: readonly LiveMember[];
+  /** All that are known, those of other nodes with their owner alone. */
   readonly partitions: readonly LivePartition[];
   /** Samples after the time that was asked for. */
   readonly samples: readonly LiveSample[];
@@ -29,12 +32,23 @@ export interface LiveNode {
   readonly threadRestarts: number;
 }
 
+export interface LiveMember {
+  readonly name: string;
+  readonly phase: string;
+  readonly url: string | null;
+  readonly since: number;
+  readonly partitions: number;
+}
+
 export interface LiveThread {
   readonly slot: number;
   readonly heapBytes: number;
   readonly commits: number;
   /** Mean, null before the first. */
   readonly commitMs: number | null;
+  /** 99 % of the handler's calls take less; null before the first. */
+  readonly handlerMs: number | null;
+  readonly hotKeys: readonly { readonly partition: number; readonly key: string; readonly share: number }[];
   readonly partitions: number;
 }
 

@@ -64,6 +64,7 @@ export class NodeMetrics {
     const halted = partitions.filter(({ phase }) => phase === 'halted');
     this.#setEach('millrace_partitions_halted', (code) => halted.filter(({ fault }) => fault?.code === code).length);
     this.#set('millrace_in_flight_bytes', status.inFlightBytes);
+    this.#setHandlers(threads);
     this.#set('millrace_thread_restarts', status.threadRestarts);
     this.#set(
       'millrace_thread_heap_bytes',
@@ -75,6 +76,16 @@ export class NodeMetrics {
       sum(threads, ({ sink }) => sink?.waitingKeys ?? 0),
     );
     this.#setReports(partitions.flatMap(({ phase, report }) => (phase === 'running' && report ? [report] : [])));
+  }
+
+  #setHandlers(threads: NodeStatus['threads']): void {
+    const handlers = threads.flatMap(({ handler }) => (handler === undefined ? [] : [handler]));
+    const slowest = (at: 0 | 1 | 2): number =>
+      Math.max(0, ...handlers.map(({ quantilesMs }) => quantilesMs[at])) / 1000;
+    this.#setEach('millrace_handler_seconds', (quantile) =>
+      slowest(quantile === '0.5' ? 0 : quantile === '0.99' ? 1 : 2),
+    );
+    this.#set('millrace_hot_key_share', Math.max(0, ...handlers.map(({ hotKeys }) => hotKeys[0]?.share ?? 0)));
   }
 
   #setReports(reports: readonly PartitionReport[]): void {

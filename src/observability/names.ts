@@ -52,6 +52,14 @@ export const metricTable = {
   millrace_sink_rows_total: counter('Rows written to the status table.'),
   millrace_sink_resyncs_total: counter('Partitions whose rows in the status table were all compared.'),
 
+  millrace_handler_calls_total: counter('Events given to the handler, those that it refused included.'),
+  millrace_handler_seconds: gauge('Time of a handler call, by quantile of a sample; the slowest thread.', 'quantile', [
+    '0.5',
+    '0.99',
+    '1',
+  ]),
+  millrace_hot_key_share: gauge('Part of a thread’s work that its busiest key is; the largest of the threads.'),
+
   millrace_node_phase: gauge('1 for the phase that the node is in, else 0.', 'phase', nodePhases),
   millrace_partitions: gauge('Partitions of this node, by phase.', 'phase', partitionPhases),
   millrace_partitions_halted: gauge('Halted partitions, by the code of the error.', 'code', errorCodes),
@@ -100,6 +108,8 @@ const retriedWork = {
 /** Names of log events, and what each says. */
 export const logEvents: Readonly<Record<string, string>> = {
   'checkpoint.rebuild': 'A lost checkpoint is rebuilt from the start of the stream.',
+  'handler.slow': 'A node falls behind because its handler takes most of a thread’s time.',
+  'key.hot': 'A node falls behind because one key is a large part of a thread’s work; its events cannot be spread.',
   'http.change': 'An operator changed something over HTTP: released, skipped, edited or replayed.',
   'cluster.beat': 'The other nodes could not be told that this one is there; it is tried again.',
   'cluster.gone': 'A node has not been heard of for a lease; its partitions are taken over.',

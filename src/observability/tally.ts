@@ -76,11 +76,12 @@ export class Tally {
     this.#since(owner, 'millrace_dedupe_evicted_early_total', report.dedupeEvictedEarly);
   }
 
-  #thread(slot: number, { commits, commitMs, commitKeys, sink }: ThreadReport): void {
+  #thread(slot: number, { commits, commitMs, commitKeys, handler, sink }: ThreadReport): void {
     const owner = `thread ${slot}`;
     this.#since(owner, 'millrace_commits_total', commits);
     this.#since(owner, 'millrace_commit_seconds_total', commitMs / 1000);
     this.#since(owner, 'millrace_commit_keys_total', commitKeys);
+    this.#since(owner, 'millrace_handler_calls_total', handler?.calls ?? 0);
     if (sink === undefined) return;
     this.#since(owner, 'millrace_sink_rows_total', sink.rows);
     this.#since(owner, 'millrace_sink_resyncs_total', sink.resyncs);

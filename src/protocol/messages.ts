@@ -170,6 +170,17 @@ export interface PartitionReport {
   readonly claimed: { readonly epoch: number; readonly counters: Readonly<Counters> };
 }
 
+/** How a thread's handler does, from one call in a few. */
+export interface HandlerReport {
+  /** Calls since the thread started. */
+  readonly calls: number;
+  readonly meanMs: number;
+  /** Median, 99 % and longest, each as the bound that it was below. */
+  readonly quantilesMs: readonly [median: number, most: number, longest: number];
+  /** The keys with the most calls lately, and their share of them, 0 to 1. */
+  readonly hotKeys: readonly { readonly partition: number; readonly key: string; readonly share: number }[];
+}
+
 export interface ThreadReport {
   readonly slot: number;
   /** Bytes of the thread's heap. */
@@ -179,6 +190,8 @@ export interface ThreadReport {
   /** Sum of their durations, ms. */
   readonly commitMs: number;
   readonly commitKeys: number;
+  /** Where the thread's time goes; see host/handler-meter.ts. */
+  readonly handler?: HandlerReport | undefined;
   /** Where a status sink is used. */
   readonly sink?: SinkReport | undefined;
 }

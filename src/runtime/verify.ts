@@ -6,7 +6,6 @@
  * savepoint has not, or the other way round, was under way at that moment (its state was being loaded, or the clock of
  * a quiet stream had moved on); its key is left out and counted.
  */
-import { Buffer } from 'node:buffer';
 import type { ActorOptions } from '../core/actor/actor.js';
 import { Actor } from '../core/actor/actor.js';
 import type { Handler } from '../core/actor/handler.js';
@@ -19,11 +18,11 @@ import { isDecided } from '../core/position/position-window.js';
 import type { StreamChain } from '../core/position/stream-chain.js';
 import { newestOf } from '../core/position/stream-chain.js';
 import { MillraceError } from '../errors.js';
-import type { DecodedRecord, DecoderOptions } from '../host/event-decoder.js';
+import { decodeOne } from '../host/decode-one.js';
+import type { DecoderOptions } from '../host/event-decoder.js';
 import { EventDecoder } from '../host/event-decoder.js';
 import type { EventLog } from '../ports/event-log.js';
 import { timeText } from '../ports/event-log.js';
-import { BatchReader, BatchWriter } from '../protocol/batch.js';
 import type { StreamRoute } from './key-route.js';
 import { readRange } from './read-range.js';
 import type { SavepointSource } from './savepoint/savepoint-file.js';
@@ -146,7 +145,14 @@ class Fold {
 
   take(sequence: number, timeMs: number, subject: Uint8Array, headers: Uint8Array | undefined, body: Uint8Array): void {
     if (sequence > this.last) return;
-    const { raw, decoded } = this.#decode(sequence, timeMs, subject, headers, body);
+    const { raw, decoded } = decodeOne(this.#decoder, {
+      partition: this.#partition,
+      sequence,
+      timeMs,
+      subject,
+      headers,
+      body,
+    });
     if (sequence > this.#record.position.floor)
       this.#recent.set(sequence, decoded.kind === 'event' ? decoded.event.key : decoded.key);
     this.#actor.offer(raw, decoded);
@@ -184,21 +190,6 @@ class Fold {
     if (commit === undefined || decoded?.kind !== 'record')
       throw new MillraceError('STATE_INVALID', `partition ${this.#partition}: ${this.#actor.halt?.problem}`);
     return { states: new Map(commit.state.set), position: decoded.record.position };
-  }
-
-  #decode(
-    sequence: number,
-    timeMs: number,
-    subject: Uint8Array,
-    headers: Uint8Array | undefined,
-    body: Uint8Array,
-  ): DecodedRecord {
-    const writer = new BatchWriter(new ArrayBuffer(subject.length + (headers?.length ?? 0) + body.length + 64));
-    writer.add(this.#partition, sequence, timeMs, subject, headers, body);
-    const { buffer, length } = writer.take();
-    const reader = new BatchReader(buffer, length);
-    reader.next();
-    return this.#decoder.decode(Buffer.from(buffer), reader);
   }
 }
 

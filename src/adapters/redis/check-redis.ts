@@ -35,7 +35,7 @@ async function policyByConfig(redis: Redis): Promise<string | undefined> {
 }
 
 /** The answer, or undefined where the user may not ask or the command is renamed or switched off. */
-async function allowed<T>(redis: Redis, what: string, ask: () => Promise<T>): Promise<T | undefined> {
+export async function allowed<T>(redis: Redis, what: string, ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask();
   } catch (error) {
@@ -44,6 +44,6 @@ async function allowed<T>(redis: Redis, what: string, ask: () => Promise<T>): Pr
   }
 }
 
-function infoField(info: string, name: string): string | undefined {
+export function infoField(info: string, name: string): string | undefined {
   return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
 }

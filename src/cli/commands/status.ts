@@ -1,77 +1,82 @@
-/** `millrace status`: what a running node says of itself. */
+/** `millrace status`: what a running node says of itself, once or again and again. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { type ErrorCode, errorTable, MillraceError, messageOf } from '../../errors.js';
+import { Option } from 'commander';
+import { MillraceError } from '../../errors.js';
 import type { StatusView } from '../../http/status-view.js';
+import type { NodeAddress } from '../ask-node.js';
+import { addressOf, addUrl, askNode } from '../ask-node.js';
 import { exitCode } from '../exit-codes.js';
+import { durationFlag } from '../flag-values.js';
 import { addOptions, loadOptions } from '../load-options.js';
 import type { CommandHost } from '../program.js';
+import { errorText } from '../show-error.js';
 import { statusSummary } from '../status-summary.js';
+import { stopSignals } from '../stop-signals.js';
+import type { Terminal } from '../terminal.js';
 
 interface Flags {
   readonly url?: string;
   readonly json?: boolean;
+  /** Milliseconds, or true for the default. */
+  readonly watch?: number | true;
 }
 
-const ANSWER_MS_MAX = 5_000;
+const WATCH_MS = 1_000;
+const WATCH_MS_MIN = 100;
+/** Cursor to the top left, and everything from there on removed. */
+const CLEAR = '\u001b[H\u001b[J';
 
 export function addStatus(program: Command, { terminal, end }: CommandHost): void {
   const command = program
     .command('status')
     .description('Show how a node is doing; exit code 1 if a partition stands still or the node is not running.')
-    .option('--url <url>', 'HTTP address of the node (env: MILLRACE_URL; default: from http.host and http.port)')
+    .addOption(
+      new Option('--watch [duration]', 'again every second, or this often, until Ctrl-C').argParser(durationFlag),
+    )
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  $ millrace status --url http://127.0.0.1:4480\n');
-  addOptions(command, ['http']).action(async (flags: Flags, self: Command) => {
-    const { http } = loadOptions(self, terminal).options;
-    const url = flags.url ?? (terminal.env.MILLRACE_URL || `http://${hostOf(http.host)}:${http.port}`);
-    const status = await askStatus(url, http.token);
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ millrace status --url http://127.0.0.1:4480\n  $ millrace status --watch 5s\n',
+    );
+  addOptions(addUrl(command), ['http']).action(async (flags: Flags, self: Command) => {
+    const address = addressOf(flags, loadOptions(self, terminal).options, terminal.env);
+    if (flags.watch !== undefined) return watch(address, flags, terminal);
+    const status = await askStatus(address);
     terminal.out(flags.json === true ? JSON.stringify(status) : statusSummary(status, Date.now()));
     const isFine = status.phase === 'running' && status.phases.halted === undefined;
     end(isFine ? exitCode.ok : exitCode.finding);
   });
 }
 
-function hostOf(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
-  return host.includes(':') ? `[${host}]` : host;
-}
-
-async function askStatus(base: string, token: string | undefined): Promise<StatusView> {
-  const url = statusUrl(base);
-  let response: Response;
-  let text: string;
+/** A node that is away for a while is waited for, and said to be away. */
+async function watch(address: NodeAddress, { json, watch: every }: Flags, terminal: Terminal): Promise<void> {
+  const stopping = stopSignals(() => undefined);
+  const { signal } = stopping;
+  const ms = Math.max(WATCH_MS_MIN, every === true || every === undefined ? WATCH_MS : every);
   try {
-    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    response = await fetch(url, { headers, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
-    text = await response.text();
-  } catch (cause) {
-    const reason = cause instanceof Error && cause.cause !== undefined ? cause.cause : cause;
-    throw new MillraceError('NODE_UNREACHABLE', `no node answers at ${url}: ${messageOf(reason)}`, { cause });
-  }
-  const body = parsed(text);
-  if (response.ok && isStatus(body)) return body;
-  const { code, message } = (body as { error?: { code?: string; message?: string } } | undefined)?.error ?? {};
-  if (code !== undefined && Object.hasOwn(errorTable, code))
-    throw new MillraceError(code as ErrorCode, `${url}: ${message}`);
-  throw new MillraceError('NODE_UNREACHABLE', `${url} answers ${response.status}, and not as a node of Millrace does`);
-}
-
-function statusUrl(base: string): URL {
-  try {
-    return new URL('/v1/status', base.includes('://') ? base : `http://${base}`);
-  } catch (cause) {
-    throw new MillraceError('OPTIONS_INVALID', `--url ${JSON.stringify(base)} is no address of a node`, { cause });
+    while (!signal.aborted) {
+      const shown = await askStatus(address).then(
+        (status) => (json === true ? JSON.stringify(status) : statusSummary(status, Date.now())),
+        (error: unknown) => {
+          if (!(error instanceof MillraceError) || error.code !== 'NODE_UNREACHABLE') throw error;
+          return json === true
+            ? JSON.stringify({ error: { code: error.code, message: error.message } })
+            : errorText(error);
+        },
+      );
+      if (json === true) terminal.out(shown);
+      else if (terminal.isInteractive) terminal.raw(`${CLEAR}${new Date().toISOString()}\n${shown}\n`);
+      else terminal.out(`${new Date().toISOString()}\n${shown}\n`);
+      await delay(ms, undefined, { signal }).catch(() => undefined);
+    }
+  } finally {
+    stopping.release();
   }
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isStatus(body: unknown): body is StatusView {
-  return typeof body === 'object' && body !== null && 'phases' in body && 'partitions' in body;
+async function askStatus(address: NodeAddress): Promise<StatusView> {
+  const { body } = await askNode<StatusView>(address, '/v1/status');
+  if ('phases' in body && 'partitions' in body) return body;
+  throw new MillraceError('NODE_UNREACHABLE', `${address.url} does not answer as a node of Millrace does`);
 }
