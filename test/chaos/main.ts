@@ -18,6 +18,7 @@ const { values } = parseArgs({
     order: { type: 'string' },
     store: { type: 'string', default: 'services' },
     seed: { type: 'string' },
+    from: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -29,7 +30,7 @@ const progress = (line: string): void => {
 
 function usage(problem: string): never {
   process.stderr.write(
-    `${problem}\nUsage: --fault kill --rounds N, or --workload EVENTS --faults N [--order time|sequence] [--store services|sqlite|postgres|all]`,
+    `${problem}\nUsage: --fault kill --rounds N, or --workload EVENTS --faults N [--order time|sequence] [--store services|sqlite|postgres|all] [--from EPOCH_MS]`,
   );
   process.stderr.write('; both take --seed N and --json\n');
   process.exit(2);
@@ -37,6 +38,12 @@ function usage(problem: string): never {
 
 function count(name: string, text: string): number {
   return /^\d{1,9}$/.test(text) ? Number(text) : usage(`--${name} must be a whole number, not ${text}`);
+}
+
+/** Time of the first event, epoch ms. Runs on other stores with the same one must end in the same `meaning`. */
+function timeOfFirst(): number {
+  if (values.from === undefined) return Date.now() - count('workload', values.workload!) - 60_000;
+  return /^\d{13}$/.test(values.from) ? Number(values.from) : usage(`--from must be epoch ms, not ${values.from}`);
 }
 
 async function run(): Promise<readonly (KillResult | WorkloadResult)[]> {
@@ -47,7 +54,7 @@ async function run(): Promise<readonly (KillResult | WorkloadResult)[]> {
       events: count('workload', values.workload),
       faults: count('faults', values.faults),
       seed,
-      from: Date.now() - count('workload', values.workload) - 60_000,
+      from: timeOfFirst(),
       progress,
     };
     const stores = storeNames.filter((store) => values.store === 'all' || values.store === store);

@@ -216,6 +216,24 @@ it('follows a store that fell back, and takes away rows of keys that are gone', 
   expect(await table()).toEqual({ a: 1, b: 5, d: 6 });
 });
 
+it('keeps the row of a key that another partition has now, as after a restore under another count', async () => {
+  const one = aProcess();
+  await (await new Incarnation(one, '1:a').claim()).commit({ a: 1, b: 1 });
+  await settled(one);
+  memory = new MemoryCheckpointStore();
+  const two = aProcess();
+  const gate = gated();
+  const three = aProcess({ source: gate.source });
+  gate.close(1); // partition 0 stands still between finding that `a` is no longer its own and taking it away
+  await new Incarnation(three, '2:b').claim();
+  await gate.reached();
+  await (await new Incarnation(two, '2:c', 1).claim()).commit({ a: 2 });
+  await settled(two);
+  gate.open();
+  await settled(three);
+  expect(await table()).toEqual({ a: 2 });
+});
+
 it('forgets keys past its bound, and still writes all of them', async () => {
   await postgres.pause();
   const one = aProcess({ keysMax: 100 });
@@ -290,9 +308,11 @@ it('keeps two applications apart in one database', async () => {
 /** The store as a source that stands still while it is closed. */
 function gated() {
   let opened = Promise.resolve();
+  let free = 0;
   let release = (): void => undefined;
   let waiting = 0;
   const pass = async (): Promise<void> => {
+    if (free-- > 0) return;
     waiting++;
     await opened;
     waiting--;
@@ -307,7 +327,9 @@ function gated() {
   };
   return {
     source,
-    close() {
+    /** So many reads still pass. */
+    close(reads = 0) {
+      free = reads;
       opened = new Promise((resolve) => {
         release = resolve;
       });

@@ -54,7 +54,10 @@ WHERE (s.state, s.event_time_ms, s.event_id, s.sequence, s.key_sequence, s.appli
   (excluded.state, excluded.event_time_ms, excluded.event_id, excluded.sequence, excluded.key_sequence,
   excluded.applied, excluded.partition)`;
 
-export const DELETE_STATES = `DELETE FROM status WHERE app = $1 AND key = ANY ($2::text[])`;
+/** $1 app, $2 keys, $3 their partitions: a row that has moved to another partition since is that one's. */
+export const DELETE_STATES = `
+DELETE FROM status AS s USING unnest($2::text[], $3::integer[]) AS u (key, partition)
+WHERE s.app = $1 AND s.key = u.key AND s.partition = u.partition`;
 
 export const WRITE_POSITIONS = `
 UPDATE status_position AS p

@@ -70,14 +70,14 @@ export async function readStored(source: StateSource, { partition, work }: Item)
 /** Answers how many rows were written or removed. */
 export async function writeStates(query: Query, app: string, readings: readonly Reading[]): Promise<number> {
   const rows: unknown[][] = [];
-  const gone: string[] = [];
+  const gone: unknown[][] = [];
   for (const { partition, work, states } of readings) {
     work.keys.forEach((key, i) => {
       const text = states[i];
       const envelope = text === undefined ? undefined : readEnvelope(text);
       // A key that was numbered but never applied has no state to show.
       if (envelope === undefined || envelope.applied === 0) {
-        gone.push(storedKey(key));
+        gone.push([storedKey(key), partition.partition]);
         return;
       }
       const { state, time, id, sequence, keySequence, applied } = envelope;
@@ -86,7 +86,7 @@ export async function writeStates(query: Query, app: string, readings: readonly 
     });
   }
   if (rows.length > 0) await query(UPSERT_STATES, [app, ...columnsOf(rows)]);
-  if (gone.length > 0) await query(DELETE_STATES, [app, gone]);
+  if (gone.length > 0) await query(DELETE_STATES, [app, ...columnsOf(gone)]);
   return rows.length + gone.length;
 }
 
