@@ -48,7 +48,7 @@ USER 10001:10001
 # The HTTP API, which listens on loopback only until MILLRACE_HTTP_HOST and MILLRACE_HTTP_TOKEN are set, and the probes.
 EXPOSE 4480 9464
 
-# The node drains on SIGTERM: give it longer than it takes to write a checkpoint (docker run --stop-timeout 30).
+# The node drains on SIGTERM, at most for drainTimeout (20 s): give it some seconds more (docker run --stop-timeout 30).
 STOPSIGNAL SIGTERM
 
 # Whether the process can go on without a restart; never whether NATS and Redis are there. A probes port that is set in a

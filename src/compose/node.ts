@@ -37,8 +37,6 @@ export interface NodeTuning {
   readonly silentMsMax?: number | undefined;
 }
 
-const DRAIN_MS_MAX = 20_000;
-
 /**
  * Connects to the services (waiting for them until `signal` aborts), checks that they are suitable, and builds the
  * node. Call `node.start()` next. Throws MillraceErrors of category `misuse` for what a person must change.
@@ -63,7 +61,7 @@ export async function composeNode(
         acceptGap: options.acceptGap,
         inFlightBytesMax: options.limits.inFlightBytes,
         heartbeatMs: heartbeatMs(options),
-        drainMsMax: DRAIN_MS_MAX,
+        drainMsMax: options.drainTimeoutMs,
         silentMsMax: tuning.silentMsMax,
         own: ownPartitions(options),
         cluster: { leaseMs: cluster.leaseMs, sameName: cluster.sameName, url: urlOf(options) },

@@ -1,4 +1,5 @@
 /** What the probes conclude from a node's status. Nothing here asks NATS or Redis: their outages restart nobody. */
+import { lagMsOf } from '../observability/history.js';
 import type { NodeStatus } from '../runtime/node.js';
 
 /** Empty reasons mean yes. */
@@ -9,14 +10,24 @@ export interface Verdict {
 /** Reasons that one answer lists. */
 const REASONS_MAX = 20;
 
-/** Whether events are handled here: the node runs, and each of its partitions does. */
-export function readiness(status: NodeStatus | undefined, isDraining: boolean): Verdict {
+/** How far behind its streams a node may be and still be ready. */
+export interface LagBound {
+  /** 0 for any lag. */
+  readonly lagMaxMs: number;
+  /** Wall clock, epoch ms. */
+  readonly now: number;
+}
+
+/** Whether events are handled here and now: the node runs, each of its partitions does, and it is not far behind. */
+export function readiness(status: NodeStatus | undefined, isDraining: boolean, { lagMaxMs, now }: LagBound): Verdict {
   if (isDraining) return { reasons: ['the node is draining'] };
   if (status === undefined) return { reasons: ['the node connects to NATS and Redis'] };
   const reasons = status.phase === 'running' ? [] : [`the node is ${status.phase}`];
   for (const { partition, phase, fault } of status.partitions)
     if (phase !== 'running')
       reasons.push(`partition ${partition} is ${phase}${fault === undefined ? '' : ` (${fault.code})`}`);
+  const lagMs = lagMsOf(status, now) ?? 0;
+  if (lagMaxMs > 0 && lagMs > lagMaxMs) reasons.push(`the node is ${Math.round(lagMs / 1000)} s behind`);
   const more = reasons.length - REASONS_MAX;
   return { reasons: more > 0 ? [...reasons.slice(0, REASONS_MAX), `and ${more} more`] : reasons };
 }

@@ -20,6 +20,8 @@ export interface ProbesOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** See LagBound. */
+  readonly lagMaxMs: number;
   /** Undefined until there is a node. */
   readonly status: () => NodeStatus | undefined;
   readonly metrics: MetricsSource;
@@ -38,12 +40,12 @@ const HEADER_BYTES_MAX = 8_192;
 
 /** Listens for `/livez`, `/readyz`, `/startupz` and `/metrics`. Throws PORT_IN_USE and OPTIONS_INVALID. */
 export async function serveProbes(options: ProbesOptions): Promise<Probes> {
-  const { host, port, status, metrics } = options;
+  const { host, port, lagMaxMs, status, metrics } = options;
   const liveness = new Liveness(options.elapsed ?? (() => performance.now()));
   let isDraining = false;
   const verdicts: Readonly<Record<string, () => Verdict>> = {
     '/livez': () => liveness.check(status()),
-    '/readyz': () => readiness(status(), isDraining),
+    '/readyz': () => readiness(status(), isDraining, { lagMaxMs, now: Date.now() }),
     '/startupz': () => startup(status()),
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

@@ -60,6 +60,11 @@ export const optionTable = {
     false,
     'Go on without events or a checkpoint that are gone. Otherwise such a partition stops and says which range is missing.',
   ),
+  drainTimeout: option(
+    duration({ min: '1s', max: '10m', why: 'shorter saves nothing, longer outlasts whoever waits for the end' }),
+    '20s',
+    'How long a node that is stopped may take to store what is decided; give whoever stops it some seconds more.',
+  ),
   statusSink: optional(
     postgresUrl,
     'Postgres database to whose table `status` committed state is copied, for readers that want SQL.',
@@ -358,6 +363,11 @@ export const optionTable = {
     whole({ min: 0, max: 65_535, why: PORT_WHY }),
     9464,
     'Port of probes and metrics; 0 takes a free one.',
+  ),
+  'probes.lagMax': option(
+    duration(),
+    0,
+    'A node that is further behind its streams is not ready. 0 leaves lag out of it.',
   ),
 
   'log.level': option(

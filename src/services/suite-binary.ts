@@ -32,17 +32,27 @@ export async function fetchNatsServer(options: SuiteOptions): Promise<SuiteBinar
   const entry = join(await cacheEntries(cacheDir), `nats-server-${suite}`);
   const cached = await findUnpacked('nats', entry, env);
   if (cached.kind === 'found') return cached;
-  const os = await readOsRelease();
-  if (os.id !== 'debian') return { kind: 'unavailable', reason: `suites of Debian are not packages of ${os.id}` };
-  const source = archiveEntry(await readSources(env), [...os.codenames, ...rollingSuites]);
-  if (source === undefined) return { kind: 'unavailable', reason: 'this machine has no package source of Debian' };
-  const sources = renderSources([{ ...source, suites: [suite], components: ['main'] }]);
+  const found = await suiteSources(suite, env);
+  if (found.sources === undefined) return { kind: 'unavailable', reason: found.reason };
+  const { sources } = found;
   log(`fetching nats-server of ${suite} with apt-get into ${cacheDir}; nothing is installed`);
   const ways = [{ name: `apt with ${suite}`, lists: 'private', pins: false, sources }] as const;
   const fetched = await fetchByWays(['nats'], ways, { cacheDir, entryDir: () => entry, env, log, signal });
   const binary = fetched.found.get('nats');
   if (binary !== undefined) return { kind: 'found', binary };
   return { kind: 'unavailable', reason: fetched.reasons.join('; ') };
+}
+
+/** The machine's own source entry for another Debian suite, or why there is none. */
+export async function suiteSources(
+  suite: string,
+  env: NodeJS.ProcessEnv,
+): Promise<{ readonly sources: string } | { readonly sources: undefined; readonly reason: string }> {
+  const os = await readOsRelease();
+  if (os.id !== 'debian') return { sources: undefined, reason: `suites of Debian are not packages of ${os.id}` };
+  const source = archiveEntry(await readSources(env), [...os.codenames, ...rollingSuites]);
+  if (source === undefined) return { sources: undefined, reason: 'this machine has no package source of Debian' };
+  return { sources: renderSources([{ ...source, suites: [suite], components: ['main'] }]) };
 }
 
 /** The entry of the main archive: updates and security have other addresses or other suite names. */

@@ -23,7 +23,7 @@ afterEach(() => probes.close());
 
 async function start(status: () => NodeStatus | undefined, elapsed?: () => number): Promise<void> {
   const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'millrace_x 1\n' };
-  probes = await serveProbes({ host: '127.0.0.1', port: 0, status, metrics, elapsed });
+  probes = await serveProbes({ host: '127.0.0.1', port: 0, lagMaxMs: 60_000, status, metrics, elapsed });
 }
 
 async function ask(path: string): Promise<{ status: number; reasons: string[] }> {
@@ -62,6 +62,15 @@ describe('probes', () => {
       reasons: ['partition 1 is halted (GAP)', 'partition 2 is claiming'],
     });
     expect((await ask('/livez')).status).toBe(200);
+  });
+
+  it('are not ready while the node is further behind than it may be', async () => {
+    await start(() => ({ ...runningStatus, unread: 5, streamTime: Date.now() - 90_000 }));
+    expect((await ask('/readyz')).reasons).toEqual([expect.stringMatching(/^the node is 9\d s behind$/)]);
+    expect((await ask('/livez')).status).toBe(200);
+    await probes.close();
+    await start(() => ({ ...runningStatus, unread: 0, streamTime: Date.now() - 90_000 }));
+    expect((await ask('/readyz')).status).toBe(200);
   });
 
   it('list a bounded number of reasons', async () => {
@@ -113,7 +122,7 @@ describe('the probe server', () => {
     await start(() => undefined);
     const metrics = { contentType: 'text/plain', text: async () => '' };
     const port = Number(new URL(probes.url).port);
-    const options = { status: () => undefined, metrics };
+    const options = { status: () => undefined, metrics, lagMaxMs: 0 };
     await expect(serveProbes({ ...options, host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'PORT_IN_USE' });
     await expect(serveProbes({ ...options, host: '192.0.2.1', port: 0 })).rejects.toMatchObject({
       code: 'OPTIONS_INVALID',
