@@ -132,11 +132,11 @@ function environment({ root, name, template, labels }: PodOptions, container: Co
     if (label === undefined) throw new Error(`the field ${path} is not known here`);
     return all[label] ?? '';
   };
-  const valueOf = ({ value, valueFrom }: EnvVar): string => {
+  const textOf = ({ value, valueFrom }: EnvVar): string => {
     if (valueFrom !== undefined) return field(valueFrom.fieldRef.fieldPath);
     return mounts.some((mount) => value?.startsWith(`${mount}/`)) ? join(root, value!) : (value ?? '');
   };
-  return Object.fromEntries((container.env ?? []).map((one) => [one.name, valueOf(one)]));
+  return Object.fromEntries((container.env ?? []).map((one) => [one.name, textOf(one)]));
 }
 
 async function mountVolumes({ resources, root, template, secrets }: PodOptions, container: Container): Promise<void> {
