@@ -2,7 +2,7 @@
  * From the bytes of a batch record to a decoded event. Sizes are checked before anything is parsed, and bytes that
  * are not UTF-8 never become text: they are kept as they are, in base64, for the dead letter.
  */
-import { type Buffer, isUtf8 } from 'node:buffer';
+import { Buffer, isUtf8 } from 'node:buffer';
 import type { Decoded } from '../core/event/decode.js';
 import { decodeEvent } from '../core/event/decode.js';
 import type { EventLimits, RawEvent } from '../core/event/event.js';
@@ -92,30 +92,42 @@ export class EventDecoder {
     const token = this.#keyToken === 0 ? undefined : tokenAt(subject, this.#keyToken);
     const place = { token, streamSequence, streamTime };
     const raw: RawEvent = { subject, headers: headers ?? undefined, body, encoding, wholeBytes, ...place };
-    if (encoding === 'utf8' && wholeBytes === undefined)
+    const rejection = this.#rejectionOfStored(raw);
+    if (rejection === undefined)
       return { raw, decoded: decodeEvent(raw, this.#options.format, this.#options.idRequired) };
-    const rejection: Rejection =
-      wholeBytes === undefined
-        ? { code: 'EVENT_NOT_UTF8', problems: ['the body is not UTF-8'] }
-        : { code: 'EVENT_TOO_LARGE', problems: [`only the beginning of its ${wholeBytes} bytes is kept`] };
     return { raw, decoded: { kind: 'rejected', rejection, key: token === undefined ? undefined : keyOfToken(token) } };
   }
 
   #checkBytes(bytes: Buffer, reader: BatchReader, subject: string): Rejection | undefined {
-    const { limits } = this.#options;
     const { subjectAt, headersAt, bodyAt, end } = reader;
-    if (end - bodyAt > limits.payloadBytesMax) {
-      const problem = `the body has ${end - bodyAt} bytes, allowed are ${limits.payloadBytesMax}`;
-      return { code: 'EVENT_TOO_LARGE', problems: [problem] };
-    }
-    if (bodyAt - headersAt > limits.headerBytesMax) {
-      const problem = `the headers have ${bodyAt - headersAt} bytes, allowed are ${limits.headerBytesMax}`;
-      return { code: 'EVENT_TOO_LARGE', problems: [problem] };
-    }
+    const tooLarge = this.#checkSizes(end - bodyAt, bodyAt - headersAt);
+    if (tooLarge !== undefined) return tooLarge;
     if (!isUtf8(bytes.subarray(bodyAt, end))) return { code: 'EVENT_NOT_UTF8', problems: ['the body is not UTF-8'] };
     // A replacement character may be the publisher's own, or may stand for bytes that are not UTF-8.
     if (subject.includes('\ufffd') && !isUtf8(bytes.subarray(subjectAt, headersAt)))
       return { code: 'EVENT_KEY_INVALID', problems: ['the subject is not UTF-8'] };
+    return undefined;
+  }
+
+  /** What was refused for its bytes is refused again, however often it is decoded. */
+  #rejectionOfStored({ body, encoding, headers, wholeBytes }: RawEvent): Rejection | undefined {
+    if (wholeBytes !== undefined)
+      return { code: 'EVENT_TOO_LARGE', problems: [`only the beginning of its ${wholeBytes} bytes is kept`] };
+    const tooLarge = this.#checkSizes(Buffer.byteLength(body, encoding), headers?.length ?? 0);
+    if (tooLarge !== undefined || encoding === 'utf8') return tooLarge;
+    return { code: 'EVENT_NOT_UTF8', problems: ['the body is not UTF-8'] };
+  }
+
+  #checkSizes(bodyBytes: number, headerBytes: number): Rejection | undefined {
+    const { payloadBytesMax, headerBytesMax } = this.#options.limits;
+    if (bodyBytes > payloadBytesMax) {
+      const problem = `the body has ${bodyBytes} bytes, allowed are ${payloadBytesMax}`;
+      return { code: 'EVENT_TOO_LARGE', problems: [problem] };
+    }
+    if (headerBytes > headerBytesMax) {
+      const problem = `the headers have ${headerBytes} bytes, allowed are ${headerBytesMax}`;
+      return { code: 'EVENT_TOO_LARGE', problems: [problem] };
+    }
     return undefined;
   }
 

@@ -124,6 +124,7 @@ export class HostedPartition {
       quarantines: parked?.quarantines ?? new Map(),
       parked: [...(parked?.events ?? [])].map(([sequence, stored]) => this.#deps.decodeParked(sequence, stored)),
       empty: partition.empty,
+      isAmended: first !== undefined,
     });
     this.#phase = 'running';
     if (partition.outbox.length > 0)
@@ -243,9 +244,10 @@ export class HostedPartition {
     }
     // A sound state, and an operator can make room or decide: kept, saved, but nothing more is taken in.
     this.#phase = 'full';
-    void this.flush().then(() =>
-      this.#deps.post({ kind: 'stopped', partition: this.partition, fault: faultOf(error) }),
-    );
+    // Fenced meanwhile, it has said so, and there is nothing left that an operator could mend.
+    void this.flush().then((isOurs) => {
+      if (isOurs) this.#deps.post({ kind: 'stopped', partition: this.partition, fault: faultOf(error) });
+    });
   }
 
   report(): PartitionReport | undefined {

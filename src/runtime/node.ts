@@ -393,11 +393,12 @@ export class Node {
   async #claim(status: PartitionStatus): Promise<void> {
     const { partition } = status;
     this.#claiming.add(partition);
+    const link = this.#links.get(status.slot);
+    if (link === undefined) return; // its thread is being replaced, which then claims what is unclaimed
     this.#setPhase(status, 'claiming');
     // Among several nodes only what is still as it was seen: somebody else may have been faster.
     const after = Math.max(status.epoch, this.#newest.get(partition) ?? 0);
     status.epoch = 0; // what an earlier claim is still waiting for must not pass for this one's
-    const link = this.#links.get(status.slot);
     const isWanted = (): boolean =>
       this.#isAlive() && this.#links.get(status.slot) === link && status.phase === 'claiming';
     try {
@@ -411,7 +412,7 @@ export class Node {
       const { epoch, origin, before } = ticket;
       status.epoch = epoch;
       this.#handover.gained(partition, before);
-      link?.post({ kind: 'claim', partition, epoch, origin, first, acceptGap: this.#options.acceptGap });
+      link.post({ kind: 'claim', partition, epoch, origin, first, acceptGap: this.#options.acceptGap });
     } catch (error) {
       this.#halt(partition, faultOf(error));
     }

@@ -11,7 +11,9 @@
  * X4. A host is told that the stream has reached a time only when everything before it is with the hosts.
  * X5. A partition starts to run between two readings, never during one: a batch or mark of the old reading that
  *     came after its `run` would carry it past events that it has not seen.
- * X6. A reading that starts again further back must come past the farthest event that was read before it, unchanged.
+ * X6. Every reading comes past the newest events that were read before or that checkpoints name, and finds the same:
+ *     a tail that the stream lost while nobody read it, or between proof and reading, is noticed before a number is
+ *     passed that now stands for something else.
  */
 import type { Anchor } from '../core/checkpoint/record.js';
 import type { Position } from '../core/position/position-window.js';
@@ -20,8 +22,8 @@ import type { Clock } from '../ports/clock.js';
 import type { EventLog, Reading, ReadSink } from '../ports/event-log.js';
 import { timeText } from '../ports/event-log.js';
 import type { HostLink } from '../ports/threads.js';
-import { FarthestEvent } from './farthest-event.js';
 import type { StreamRoute } from './key-route.js';
+import { Landmarks } from './landmarks.js';
 import { Lane } from './lane.js';
 
 export interface RouterOptions {
@@ -71,7 +73,6 @@ export class Router {
   /** Highest sequence routed to each running partition. */
   readonly #high: Float64Array;
   #reading: Reading | undefined;
-  readonly #farthest = new FarthestEvent();
   #generation = 0;
   #next = 1;
   /** The newest event of this reading, as the anchor of checkpoints; sequence 0 while there is none. */
@@ -84,6 +85,7 @@ export class Router {
   #quietMs = 0;
   #provenAt = 0;
   #starting: PartitionStart[] = [];
+  readonly #landmarks = new Landmarks((sequence, partition) => this.#misses(sequence, partition));
   #markedAt = Number.NEGATIVE_INFINITY;
   #caughtUp = false;
   #flushing = false;
@@ -175,6 +177,7 @@ export class Router {
     if (generation !== this.#generation) return;
     this.#flush(true);
     this.#passAll();
+    this.#landmarks.add(this.#anchor());
     this.#startPartitions();
     this.#lastSequence = 0;
     this.#caughtUp = false;
@@ -183,6 +186,7 @@ export class Router {
     for (let p = 0; p < this.#laneOf.length; p++)
       if (this.#laneOf[p] !== undefined && this.#high[p]! + 1 < from) from = this.#high[p]! + 1;
     if (from === Number.POSITIVE_INFINITY) return;
+    from = Math.min(from, this.#landmarks.first);
     this.#next = from;
     const reading = await this.#deps.log.read(this.#options.stream, from, this.#sink(generation));
     if (generation !== this.#generation) {
@@ -213,7 +217,7 @@ export class Router {
       lane.post({ kind: 'run', partition, position, anchor, gap });
       this.#laneOf[partition] = lane;
       this.#high[partition] = position.floor;
-      if (gap.length > 0) this.#farthest.forget();
+      this.#landmarks.add(anchor, partition);
     }
     this.#starting = [];
   }
@@ -249,12 +253,11 @@ export class Router {
         if (!isCurrent()) return;
         this.#proven();
         this.#flushSoon();
-        if (this.#next <= this.#farthest.sequence) void this.#checkEnd(generation);
+        void this.#proveEnd();
       },
       failed: (error) => {
         if (!isCurrent()) return;
-        this.#reading = undefined;
-        this.#deps.events.failed(error);
+        this.#fail(error);
       },
     };
   }
@@ -267,11 +270,10 @@ export class Router {
     headers: Uint8Array | undefined,
     body: Uint8Array,
   ): void {
-    if (
-      !this.#farthest.meets(sequence, timeMs, timeNanos) &&
-      this.#regressed(sequence, `sequence ${sequence} is now another event than it was`)
-    )
+    if (sequence >= this.#landmarks.first && !this.#landmarks.passes(sequence, timeMs, timeNanos)) {
+      this.#regress(sequence);
       return;
+    }
     if (sequence !== this.#next) this.#hole(this.#next, sequence - 1);
     this.#next = sequence + 1;
     this.#lastSequence = sequence;
@@ -294,23 +296,32 @@ export class Router {
     }
   }
 
-  /** X6. There is nothing left to read, and the farthest event has not come: it was removed, or the stream went back. */
-  async #checkEnd(generation: number): Promise<void> {
-    const info = await this.#deps.log.info(this.#options.stream).catch(() => undefined); // the next proof asks again
-    const farthest = this.#farthest.sequence;
-    if (info === undefined || generation !== this.#generation || info.last >= farthest) return;
-    this.#regressed(info.last + 1, `it ends at ${info.last}, and was read up to ${farthest}`);
+  /** X6, where the stream ends before an event that was there. */
+  async #proveEnd(): Promise<void> {
+    const generation = this.#generation;
+    const lost = await this.#landmarks.lost(this.#deps.log, this.#options.stream, this.#next);
+    if (lost !== undefined && this.#generation === generation) this.#regress(lost);
   }
 
-  /** What was stored from `first` on is lost. False if no partition that runs has had anything of it: then none misses it. */
-  #regressed(first: number, detail: string): boolean {
-    this.#farthest.forget();
-    if (!this.#laneOf.some((lane, p) => lane !== undefined && this.#high[p]! >= first)) return false;
-    this.#generation++;
+  /** Whether a partition that runs here has had, or was made from, what the stream has lost from `sequence` on. */
+  #misses(sequence: number, partition: number | undefined): boolean {
+    if (partition !== undefined) return this.#laneOf[partition] !== undefined;
+    return this.#laneOf.some((lane, p) => lane !== undefined && this.#high[p]! >= sequence);
+  }
+
+  #regress(sequence: number): void {
     void this.#reading?.stop();
+    const problem = `stream ${this.#options.stream}: sequence ${sequence} is no longer the event that was read there`;
+    this.#fail(new MillraceError('REGRESSION', problem));
+  }
+
+  /** The reading is over, and with it what could be compared: everything it fed has to be claimed again. */
+  #fail(error: Error): void {
+    this.#generation++;
     this.#reading = undefined;
-    this.#deps.events.failed(new MillraceError('REGRESSION', `stream ${this.#options.stream}: ${detail}`));
-    return true;
+    this.#lastSequence = 0;
+    this.#landmarks.clear();
+    this.#deps.events.failed(error);
   }
 
   /** X2. */

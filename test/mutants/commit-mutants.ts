@@ -112,7 +112,7 @@ export const commitMutants: readonly Mutant[] = [
     file: 'runtime/node.js',
     find: 'if (holder !== undefined && holder.epoch !== status.epoch) {',
     replace: 'if (false) {',
-    suites: ['unit/node-fencing'],
+    suites: [],
   },
   {
     id: 'unknown-outcome-is-success',
@@ -206,7 +206,7 @@ export const commitMutants: readonly Mutant[] = [
     file: HOSTED,
     find: "while (this.#phase === 'draining') {",
     replace: "while (this.#phase === 'draining' && this.#saving !== undefined) {",
-    suites: ['unit/hosted-partition'],
+    suites: [],
   },
   {
     id: 'outbox-published-before-commit',

@@ -15,6 +15,8 @@ import type { MainToHost } from '../../src/protocol/messages.js';
 import { CommitAudit } from './commit-audit.js';
 import { problemOfSegments } from './dedupe-audit.js';
 import type { Entry } from './ledger.js';
+import { OwnerAudit } from './owner-audit.js';
+import { isParking } from './plan.js';
 import { Shadow } from './shadow.js';
 import type { World } from './world.js';
 
@@ -23,15 +25,19 @@ export type AuditSnapshot = readonly Shadow[];
 
 export class Auditor {
   readonly world: World;
+  readonly owners: OwnerAudit;
   #shadows: Shadow[];
   /** Outputs of all accepted commits, and those that were published. */
   readonly #outputs = new Map<string, string>();
   readonly published = new Set<string>();
+  /** Stream times that hosts were told, with the last event before them. */
+  readonly #told: { readonly after: number; readonly time: number }[] = [];
   /** Events after which a partition may have been told that the stream is quiet. */
   readonly quietAfter = new Set<Entry>();
 
   constructor(world: World) {
     this.world = world;
+    this.owners = new OwnerAudit(world);
     this.#shadows = Array.from({ length: world.plan.partitions }, () => new Shadow());
   }
 
@@ -71,7 +77,7 @@ export class Auditor {
     if (!old.exists || old.number !== seen.number || old.owner !== seen.owner)
       world.violate('I6', `partition ${partition}: a claim was accepted against ${seen.owner} ${seen.number}`);
     old.owner = owner;
-    const problem = problemOfSegments(old, world.ledger.own(partition), world.plan);
+    const problem = problemOfSegments(old, world.ledger.own(partition), world);
     if (problem !== undefined) world.violate('I12', `partition ${partition}: ${problem}`);
   }
 
@@ -83,6 +89,7 @@ export class Auditor {
     shadow.owner = owner;
     shadow.floor = record?.position.floor ?? 0;
     shadow.gaps = record?.gaps ?? [];
+    this.owners.first(partition, shadow);
     for (const [sequence, letter] of old.dead) shadow.dead.set(sequence, letter);
     for (const entry of world.ledger.own(partition)) {
       if (entry.sequence > shadow.floor) break;
@@ -116,15 +123,19 @@ export class Auditor {
     shadow.anchorSequence = anchor.sequence;
     shadow.anchorTime = anchor.time;
     shadow.gaps = record.gaps;
+    shadow.deadStored = record.deadStored;
     for (const { number: segment, bytes } of commit.dedupePut) shadow.segments.set(segment, bytes);
     for (const segment of commit.dedupeDrop) shadow.segments.delete(segment);
     for (const [id, output] of commit.outbox.set) this.#emitted(shadow, id, output);
-    for (const id of commit.outbox.remove) shadow.outbox.delete(id);
+    for (const id of commit.outbox.remove) {
+      if (!this.published.has(id)) world.violate('I8', `${where}: output ${id} is removed, and was never published`);
+      shadow.outbox.delete(id);
+    }
     if (position.floor < shadow.floor && !wasTainted)
       world.violate('I5', `${where}: the floor went back from ${shadow.floor}`);
     shadow.floor = position.floor;
     const audit = new CommitAudit(world, shadow, commit, record, where);
-    if (shadow.isTainted) audit.adopt();
+    if (shadow.isTainted || (shadow.isLegacy && isParking(world.plan))) audit.adopt();
     else audit.run();
   }
 
@@ -160,12 +171,22 @@ export class Auditor {
     if (message.kind !== 'batch' && message.kind !== 'mark') return;
     const { plan, ledger } = this.world;
     const { anchor, streamTime } = message;
+    this.#told.push({ after: anchor.sequence, time: streamTime });
     for (let partition = 0; partition < plan.partitions; partition++) {
       const own = ledger.own(partition);
       let i = own.length - 1;
       while (i >= 0 && own[i]!.sequence > anchor.sequence) i--;
       if (i >= 0 && streamTime - own[i]!.arrival >= plan.idleMs) this.quietAfter.add(own[i]!);
     }
+  }
+
+  /** Latest stream time that any partition can have known when it took this event in, epoch ms. */
+  latestBefore(sequence: number): number {
+    let latest = Number.NEGATIVE_INFINITY;
+    for (const { after, time } of this.#told) if (after < sequence && time > latest) latest = time;
+    const { ledger } = this.world;
+    for (let at = Math.min(sequence, ledger.last); at > 0; at--) latest = Math.max(latest, ledger.at(at)!.streamTime);
+    return latest;
   }
 
   #isTainted(sequence: number, time: string): boolean {

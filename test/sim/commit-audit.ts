@@ -4,27 +4,30 @@
  */
 import type { Commit, DeadLetter } from '../../src/core/checkpoint/commit.js';
 import type { PartitionRecord } from '../../src/core/checkpoint/record.js';
+import { problemOfCounters } from './counter-audit.js';
+import { firstOf, isDedupeExact, seenBefore } from './dedupe-audit.js';
 import type { History } from './history-handler.js';
 import { bodyOf, sequenceOf } from './history-handler.js';
 import type { Entry, Ledger } from './ledger.js';
 import { nameOf } from './ledger.js';
+import { NumberingAudit } from './numbering-audit.js';
+import { ParkingAudit } from './parking-audit.js';
 import type { Plan } from './plan.js';
 import type { Fate, Shadow } from './shadow.js';
+import { variantsOf } from './variants.js';
 import type { World } from './world.js';
 
 const decoder = new TextDecoder();
 
 interface Envelope {
-  readonly state: History;
-  readonly time: number;
+  /** Null where nothing was applied, and only the key's number counts. */
+  readonly state: History | null;
+  readonly time: number | null;
   readonly id: string;
   readonly sequence: string;
   readonly applied: number;
+  readonly keySequence?: number;
 }
-
-/** Whether repeats are found with certainty: nothing leaves the index within a run. */
-export const isDedupeExact = ({ dedupe }: Plan): boolean =>
-  dedupe !== undefined && dedupe.horizonMs > 1_000_000 && dedupe.idsMax > 1_000;
 
 export class CommitAudit {
   readonly #world: World;
@@ -34,6 +37,8 @@ export class CommitAudit {
   readonly #commit: Commit;
   readonly #record: PartitionRecord;
   readonly #where: string;
+  #parking: ParkingAudit | undefined;
+  #numbering: NumberingAudit | undefined;
   /** Sequences that this commit applies, and those that it buries. */
   readonly #applied = new Set<number>();
   readonly #buried = new Map<number, DeadLetter>();
@@ -49,28 +54,42 @@ export class CommitAudit {
   }
 
   run(): void {
+    const violate = (invariant: string, problem: string): void => this.#violate(invariant, problem);
+    if (this.#plan.order === 'sequence')
+      this.#numbering = new NumberingAudit(this.#world, this.#shadow, this.#commit, violate);
+    this.#parking = new ParkingAudit(this.#world, this.#shadow, this.#commit, violate);
+    for (const sequence of this.#commit.dead.remove) this.#discard(sequence);
     for (const [key, text] of this.#commit.state.set) this.#state(key, JSON.parse(text) as Envelope);
     for (const [sequence, text] of this.#commit.dead.set) this.#deadLetter(sequence, text);
     this.#newlyDecided();
+    for (const sequence of this.#parking.taken) this.#taken(sequence);
     for (const sequence of this.#applied)
       if (this.#shadow.fates.get(sequence) !== 'applied') this.#violate('I1', `${sequence} is applied, not decided`);
     for (const sequence of this.#buried.keys())
       if (this.#shadow.fates.get(sequence) !== 'dead') this.#violate('I9', `${sequence} is dead, not decided`);
-    this.#counters();
+    this.#numbering?.run();
+    this.#parking.run(this.#numbering);
+    const problem = problemOfCounters(this.#world, this.#shadow, this.#record);
+    if (problem !== undefined) this.#violate('I1', problem);
   }
 
   /** Takes the commit as it is: it was made from events that the log has lost. */
   adopt(): void {
-    const { histories, newest, dead, fates } = this.#shadow;
+    const { histories, newest, next, dead, fates } = this.#shadow;
     for (const [key, text] of this.#commit.state.set) {
-      const { state, time } = JSON.parse(text) as Envelope;
-      histories.set(key, state);
-      newest.set(key, time);
+      const { state, time, keySequence } = JSON.parse(text) as Envelope;
+      if (state !== null) histories.set(key, state);
+      if (time !== null) newest.set(key, time);
+      if (keySequence !== undefined) next.set(key, keySequence + 1);
     }
+    for (const sequence of this.#commit.dead.remove) dead.delete(sequence);
     for (const [sequence, text] of this.#commit.dead.set) dead.set(sequence, text);
+    const { taken } = new ParkingAudit(this.#world, this.#shadow, this.#commit, () => undefined);
+    for (const sequence of taken) fates.set(sequence, 'dropped');
     const kept = this.#ledger.keptSince(this.#record.anchor.time);
     this.#eachUndecided((entry, isDecided) => {
-      if (isDecided && entry.sequence <= kept && !fates.has(entry.sequence)) fates.set(entry.sequence, 'dropped');
+      if (!isDecided || entry.sequence > kept || fates.has(entry.sequence)) return;
+      fates.set(entry.sequence, this.#shadow.parked.has(entry.sequence) ? 'parked' : 'dropped');
     });
   }
 
@@ -79,37 +98,47 @@ export class CommitAudit {
   }
 
   /** The new history continues the old one, in order. */
-  #state(key: string, { state, time, id, sequence, applied }: Envelope): void {
-    const { histories, newest } = this.#shadow;
+  #state(key: string, { state: stored, time, id, sequence, applied, keySequence }: Envelope): void {
+    const { histories, newest, next } = this.#shadow;
+    const state = stored ?? [];
     const old = histories.get(key) ?? [];
     for (let i = 0; i < old.length; i++)
       if (state[i] !== old[i]) {
         this.#violate('I1', `key ${key}: ${JSON.stringify(state)} does not continue ${JSON.stringify(old)}`);
         return;
       }
-    if (state.length === old.length) this.#violate('I1', `key ${key} is stored again with nothing new`);
+    const isNumbered = keySequence !== undefined && keySequence >= (next.get(key) ?? 1);
+    if (state.length === old.length && !isNumbered) this.#violate('I1', `key ${key} is stored again with nothing new`);
     for (let i = old.length; i < state.length; i++) this.#apply(key, state[i]!, i === 0 ? undefined : state[i - 1]!);
-    histories.set(key, state);
-    const last = this.#ledger.at(sequenceOf(state[state.length - 1] ?? 0));
-    const isRight = applied === state.length && time === newest.get(key) && id === last?.id;
-    if (!isRight || sequence !== String(last?.sequence)) this.#violate('I1', `key ${key}: its envelope is wrong`);
+    const packed = state[state.length - 1];
+    if (packed !== undefined) histories.set(key, state);
+    const last = packed === undefined ? undefined : this.#ledger.at(sequenceOf(packed));
+    const isRight =
+      applied === state.length &&
+      time === (newest.get(key) ?? null) &&
+      (last === undefined ? id === '' : variantsOf(this.#world, last).some((variant) => variant.id === id));
+    if (!isRight || sequence !== String(last?.sequence ?? 0)) this.#violate('I1', `key ${key}: its envelope is wrong`);
   }
 
   #apply(key: string, packed: number, before: number | undefined): void {
     const sequence = sequenceOf(packed);
     const entry = this.#ledger.at(sequence);
     const { newest, fates, tally } = this.#shadow;
-    if (entry === undefined || entry.partition !== this.#commit.partition || entry.publish.n !== bodyOf(packed)) {
+    const variant =
+      entry === undefined ? undefined : variantsOf(this.#world, entry).find(({ n }) => n === bodyOf(packed));
+    if (entry === undefined || entry.partition !== this.#commit.partition || variant === undefined) {
       this.#violate('I1', `key ${key} applied ${packed}, which is no event of this partition`);
       return;
     }
     const known = fates.get(sequence);
-    if (known !== undefined || this.#applied.has(sequence))
+    if ((known !== undefined && !this.#isTaken(sequence)) || this.#applied.has(sequence))
       this.#violate('I3', `${sequence} is applied after ${known}`);
     if (entry.key !== key) this.#violate('I7', `${sequence} of key ${entry.key} was applied to ${key}`);
-    const poison = entry.code ?? entry.refusal;
+    this.#parking!.moves(entry);
+    this.#numbering?.uses(entry);
+    const poison = variant.code;
     if (poison !== undefined) this.#violate('I9', `${sequence} was applied, it is ${poison}`);
-    if (isDedupeExact(this.#plan) && this.#seenBefore(entry, true))
+    if (known === undefined && isDedupeExact(this.#plan) && seenBefore(this.#shadow, entry, true))
       this.#violate('I3', `${sequence} was applied, it repeats ${entry.prior?.sequence}`);
     this.#inOrder(entry, before === undefined ? undefined : this.#ledger.at(sequenceOf(before)));
     if (entry.time > (newest.get(key) ?? Number.NEGATIVE_INFINITY)) newest.set(key, entry.time);
@@ -121,6 +150,7 @@ export class CommitAudit {
   #inOrder(entry: Entry, before: Entry | undefined): void {
     const { order, late } = this.#plan;
     if (before === undefined) return;
+    if (order === 'sequence') return; // by its number, see NumberingAudit
     if (order === 'none') {
       if (before.sequence > entry.sequence && !this.#shadow.isLegacy)
         this.#violate('I4', `${entry.sequence} after ${before.sequence}`);
@@ -139,6 +169,27 @@ export class CommitAudit {
     this.#shadow.dead.set(sequence, text);
     this.#buried.set(letter.sequence, letter);
     if (String(letter.sequence) !== sequence) this.#violate('I9', `dead letter ${sequence} says ${letter.sequence}`);
+  }
+
+  /** An operator has dealt with it. */
+  #discard(sequence: string): void {
+    if (!this.#world.operator.hasDiscarded(this.#commit.partition, sequence))
+      this.#violate('I9', `the dead letter of ${sequence} is gone, and nobody has asked for it`);
+    this.#shadow.dead.delete(sequence);
+    this.#shadow.tally.discarded++;
+  }
+
+  /** A parked event is stored no longer: it is decided now. */
+  #taken(sequence: number): void {
+    const { fates } = this.#shadow;
+    const entry = this.#ledger.at(sequence);
+    if (entry === undefined || fates.get(sequence) !== 'parked')
+      this.#violate('I1', `${sequence} was parked, and is ${fates.get(sequence)}`);
+    else fates.set(sequence, this.#fate(entry));
+  }
+
+  #isTaken(sequence: number): boolean {
+    return this.#shadow.fates.get(sequence) === 'parked' && this.#parking!.taken.includes(sequence);
   }
 
   #newlyDecided(): void {
@@ -182,19 +233,32 @@ export class CommitAudit {
       this.#checkDead(entry, letter);
       return 'dead';
     }
+    const isNew = this.#shadow.fates.get(sequence) === undefined;
+    if (isNew && this.#shadow.parked.has(sequence)) return 'parked';
     if (this.#isDeclaredGone(entry)) return 'gap';
-    if (entry.code !== undefined) {
+    const isEdited = this.#plan.poisonPolicy === 'quarantine' && this.#world.operator.editsOf(entry.key).length > 0;
+    if (entry.code !== undefined && !isEdited) {
       this.#violate('I9', `${sequence} is ${entry.code}, and there is no dead letter`);
       return 'dead';
     }
-    const isRepeat = this.#plan.dedupe !== undefined && this.#seenBefore(entry, false);
+    const isRepeat = isNew && this.#plan.dedupe !== undefined && seenBefore(this.#shadow, entry, false);
     const isLate = this.#plan.late === 'drop' && this.#isLate(entry);
-    if (isRepeat && (!isLate || (isDedupeExact(this.#plan) && this.#seenBefore(entry, true)))) {
+    const isNumbered = this.#numbering?.isRepeated(entry) === true;
+    if (isRepeat && isNumbered && !(isDedupeExact(this.#plan) && seenBefore(this.#shadow, entry, true))) {
       tally.duplicates++;
-      if (this.#firstOf(entry).publish.n !== entry.publish.n) tally.conflicts++;
+      return 'dropped';
+    }
+    if (isRepeat && (!isLate || (isDedupeExact(this.#plan) && seenBefore(this.#shadow, entry, true)))) {
+      tally.duplicates++;
+      if (firstOf(this.#shadow, entry).publish.n !== entry.publish.n) tally.conflicts++;
       return 'duplicate';
     }
+    if (isNumbered) {
+      tally.duplicates++;
+      return 'repeated';
+    }
     if (isLate) {
+      this.#parking!.moves(entry);
       tally.late++;
       if (entry.isClamped) tally.perhapsClamped++;
       return isRepeat ? 'dropped' : 'late';
@@ -206,7 +270,7 @@ export class CommitAudit {
 
   /** It is gone, and the record says so; after an accepted regression nobody knows how much of what is gone was new. */
   #isDeclaredGone({ isRemoved, sequence }: Entry): boolean {
-    return isRemoved && (this.#shadow.isLegacy || isIn(this.#shadow.gaps, sequence));
+    return isRemoved && (this.#shadow.isLegacy || this.#shadow.hasGap(sequence));
   }
 
   /** I9. */
@@ -214,63 +278,44 @@ export class CommitAudit {
     const { tally } = this.#shadow;
     tally.dead++;
     const isLate = letter.code === 'EVENT_LATE';
+    this.#checkBurial(entry, letter);
     if (isLate) tally.late++;
     else if (this.#plan.late === 'apply' && this.#isLate(entry)) tally.perhapsLate++;
     if (entry.code === undefined && entry.isClamped) tally.perhapsClamped++;
-    const isRightlyLate =
-      isLate && entry.code === undefined && this.#plan.late === 'dead-letter' && this.#isLate(entry);
-    if (!isRightlyLate && letter.code !== (entry.code ?? entry.refusal))
-      this.#violate('I9', `${entry.sequence} is dead as ${letter.code}, expected ${entry.code ?? entry.refusal}`);
-    const { body, subject } = entry.publish;
     const isText = letter.encoding === 'utf8';
-    const kept = isText ? decoder.decode(body) : Buffer.from(body).toString('base64');
-    if (letter.body !== kept || letter.subject !== subject || letter.streamTime !== entry.streamTime)
+    const variant = variantsOf(this.#world, entry).find(
+      ({ body }) => letter.body === (isText ? decoder.decode(body) : Buffer.from(body).toString('base64')),
+    );
+    if (variant === undefined || letter.subject !== entry.publish.subject || letter.streamTime !== entry.streamTime) {
       this.#violate('I9', `the dead letter of ${entry.sequence} does not hold the event`);
-    if (isDedupeExact(this.#plan) && entry.code === undefined && this.#seenBefore(entry, true))
+      return;
+    }
+    const isReadable = entry.code === undefined || variant.n !== entry.publish.n;
+    const isRightlyLate = isLate && isReadable && this.#plan.late === 'dead-letter' && this.#isLate(entry);
+    if (!isRightlyLate && letter.code !== variant.code)
+      this.#violate('I9', `${entry.sequence} is dead as ${letter.code}, expected ${variant.code}`);
+    if (
+      !this.#isTaken(entry.sequence) &&
+      isDedupeExact(this.#plan) &&
+      entry.code === undefined &&
+      seenBefore(this.#shadow, entry, true)
+    )
       this.#violate('I3', `${entry.sequence} is dead, it repeats ${entry.prior?.sequence}`);
+  }
+
+  /** Only some dead letters come about where nobody is asked; the others are due to a skip. */
+  #checkBurial(entry: Entry, { code }: DeadLetter): void {
+    const { order, poisonPolicy } = this.#plan;
+    const isBeforeItsKey = entry.code === 'EVENT_TIME_AHEAD' || entry.key === '' || order === 'sequence';
+    if (entry.code !== undefined && isBeforeItsKey) return;
+    this.#parking!.moves(entry);
+    if (entry.code === undefined) this.#numbering?.uses(entry);
+    const isAsked = this.#world.operator.hasAsked(this.#commit.partition, entry.key);
+    if (poisonPolicy === 'quarantine' && code !== 'EVENT_LATE' && !isAsked)
+      this.#violate('I9', `${entry.sequence} is dead as ${code}, and nobody has skipped it`);
   }
 
   #isLate(entry: Entry): boolean {
     return this.#plan.order === 'time' && (this.#shadow.newest.get(entry.key) ?? 0) > entry.time;
   }
-
-  /** Whether an earlier event has the same id; `surely`: one that was there to be read or is known to be decided. */
-  #seenBefore(entry: Entry, surely: boolean): boolean {
-    for (let { prior } = entry; prior !== undefined; prior = prior.prior) {
-      if (!surely || !prior.isRemoved) return true;
-      const fate = this.#shadow.fates.get(prior.sequence);
-      if (fate !== undefined && fate !== 'gap') return true;
-    }
-    return false;
-  }
-
-  #firstOf(entry: Entry): Entry {
-    let first = entry;
-    while (first.prior !== undefined && this.#shadow.fates.get(first.prior.sequence) !== 'gap') first = first.prior;
-    return first;
-  }
-
-  #counters(): void {
-    const { counters, deadStored } = this.#record;
-    const { tally, isLegacy } = this.#shadow;
-    if (isLegacy) return;
-    const dead = Object.values(counters.dead).reduce((sum, count) => sum + count, 0);
-    const isSure = isDedupeExact(this.#plan) && this.#ledger.removals === 0;
-    const same = isSure
-      ? counters.duplicates === tally.duplicates &&
-        counters.conflicts === tally.conflicts &&
-        isBetween(counters.late, tally.late, tally.perhapsLate) &&
-        isBetween(counters.clamped, tally.clamped, tally.perhapsClamped)
-      : counters.duplicates + (this.#plan.late === 'drop' ? counters.late : 0) ===
-        tally.duplicates + (this.#plan.late === 'drop' ? tally.late : 0);
-    if (same && counters.applied === tally.applied && dead === tally.dead && deadStored === tally.dead) return;
-    this.#violate('I1', `counters ${JSON.stringify({ ...counters, deadStored })}, expected ${JSON.stringify(tally)}`);
-  }
-}
-
-const isBetween = (count: number, least: number, more: number): boolean => count >= least && count <= least + more;
-
-function isIn(ranges: readonly number[], sequence: number): boolean {
-  for (let i = 0; i < ranges.length; i += 2) if (sequence >= ranges[i]! && sequence <= ranges[i + 1]!) return true;
-  return false;
 }

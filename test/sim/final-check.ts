@@ -9,6 +9,7 @@ import type { PartitionStatus } from '../../src/runtime/partition-table.js';
 import type { Auditor } from './auditor.js';
 import { problemOfSegments } from './dedupe-audit.js';
 import type { Entry } from './ledger.js';
+import { isMissing } from './numbering-audit.js';
 import { referenceOf } from './reference.js';
 import type { Shadow } from './shadow.js';
 import type { World } from './world.js';
@@ -38,6 +39,7 @@ export function whatIsMissing(world: World, auditor: Auditor): string | undefine
       : own[shadow.decidedFirst];
     if (next !== undefined && !isEndGone(world, next.sequence)) return `${where} has not decided ${next.sequence}`;
     if (shadow.outbox.size > 0) return `${where} has outputs left`;
+    if (world.plan.clearsQuarantines && shadow.quarantines.size > 0) return `${where} has quarantined keys left`;
   }
   return undefined;
 }
@@ -68,12 +70,25 @@ function whyUnjust(world: World, auditor: Auditor, { partition, fault }: Partiti
       case 'FENCED':
         return false; // the operator starts it again
       case 'DEAD_LETTERS_FULL':
-        return shadow.tally.dead >= plan.deadLettersMax;
+        return shadow.deadStored >= plan.deadLettersMax;
+      case 'PARKED_FULL':
+        return plan.parkedMax < 1_000;
+      case 'SEQUENCE_GAP':
+        return plan.gap === 'halt' && isNumberMissing(world, partition, shadow);
       default:
         return false;
     }
   })();
   return isJust ? undefined : `partition ${partition} to run, it is halted: ${code} ${fault?.message}`;
+}
+
+/** A key has undecided numbers behind one that is missing. */
+function isNumberMissing(world: World, partition: number, { fates, next }: Shadow): boolean {
+  return world.ledger.own(partition).some(({ key, number, sequence }) => {
+    if (number === undefined || (fates.get(sequence) ?? 'parked') !== 'parked') return false;
+    for (let at = next.get(key) ?? 1; at < number; at++) if (isMissing(world, partition, key, at)) return true;
+    return false;
+  });
 }
 
 /** Something that the partition still needed, or its anchor, is gone. */
@@ -90,7 +105,7 @@ export async function checkEnd(world: World, auditor: Auditor): Promise<void> {
   for (let partition = 0; partition < world.plan.partitions; partition++) {
     const shadow = auditor.shadow(partition);
     if (!shadow.isTainted && !shadow.isLegacy) await compareStore(world, partition, shadow);
-    const problem = problemOfSegments(shadow, world.ledger.own(partition), world.plan);
+    const problem = problemOfSegments(shadow, world.ledger.own(partition), world);
     if (problem !== undefined) world.violate('I12', `partition ${partition}: ${problem}`);
     const status = world.nodes
       .at(-1)
@@ -145,7 +160,10 @@ function compareReference(world: World, auditor: Auditor, partition: number, sha
   }
   for (const { sequence } of entries) {
     const fate = shadow.fates.get(sequence);
-    if ((fate === 'dead') !== dead.has(sequence) || (fate === 'duplicate') !== duplicates.has(sequence))
+    if (
+      (fate === 'dead') !== dead.has(sequence) ||
+      (fate === 'duplicate' || fate === 'repeated') !== duplicates.has(sequence)
+    )
       world.violate('I9', `${where}${sequence} is ${fate}, which the fold is not`);
   }
 }

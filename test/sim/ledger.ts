@@ -18,8 +18,11 @@ export interface Entry {
   readonly partition: number;
   /** Why it is not an event, or is too far ahead; undefined if it goes on to dedupe and order. */
   readonly code: RejectCode | undefined;
+  /** Empty where nobody can tell. */
   readonly key: string;
   readonly id: string;
+  /** In its key's own numbering. */
+  readonly number: number | undefined;
   /** Event time as far as order goes: the stream's where there is none, clamped where it is ahead. */
   readonly time: number;
   readonly isClamped: boolean;
@@ -82,13 +85,14 @@ export class Ledger {
   }
 
   append(publish: Publish, streamTime: number, timeText: string): Entry {
-    const { ahead, aheadMsMax } = this.#plan;
+    const { ahead, aheadMsMax, order } = this.#plan;
     const { said } = publish;
     const limit = streamTime + aheadMsMax;
     const time = said?.time ?? streamTime;
     const isAhead = said !== undefined && time > limit;
     const isClamped = isAhead && ahead === 'clamp';
-    const code = isAhead && !isClamped ? 'EVENT_TIME_AHEAD' : publish.code;
+    const isUnnumbered = order === 'sequence' && said !== undefined && said.number === undefined;
+    const code = isAhead && !isClamped ? 'EVENT_TIME_AHEAD' : isUnnumbered ? 'EVENT_UNNUMBERED' : publish.code;
     const name = said === undefined ? '' : nameOf(said);
     const own = this.#own[publish.partition]!;
     const prior = code === undefined ? this.#newest.get(name) : undefined;
@@ -101,8 +105,9 @@ export class Ledger {
       publish,
       partition: publish.partition,
       code,
-      key: said?.key ?? '',
+      key: publish.key ?? '',
       id: said?.id ?? '',
+      number: said?.number,
       time: isClamped ? limit : time,
       isClamped,
       deed: said?.deed ?? 'add',

@@ -32,6 +32,7 @@ export const strikes = [
   'hole',
   'lose-tail',
   'slow',
+  'operate',
 ] as const;
 export type Strike = (typeof strikes)[number];
 
@@ -60,6 +61,13 @@ export interface Plan {
   readonly bufferEventsMax: number;
   readonly residentKeysMax: number;
   readonly deadLettersMax: number;
+  /** Order `sequence`: how long a missing number is waited for, stream time, and what comes then. */
+  readonly waitMs: number;
+  readonly gap: ActorOptions['gap'];
+  readonly poisonPolicy: ActorOptions['poison'];
+  readonly parkedMax: number;
+  /** After the heal, an operator ends every quarantine. */
+  readonly clearsQuarantines: boolean;
   readonly payloadBytesMax: number;
   readonly checkpointMs: number;
   readonly checkpointBytes: number;
@@ -89,6 +97,10 @@ export interface Plan {
   readonly healMs: number;
   readonly drainsAtEnd: boolean;
 }
+
+/** Events may wait for each other or for an operator: what such a partition holds of lost events goes on to count. */
+export const isParking = ({ order, poisonPolicy }: Plan): boolean =>
+  order === 'sequence' || poisonPolicy === 'quarantine';
 
 export interface PlanBounds {
   readonly events: readonly [min: number, max: number];
@@ -120,6 +132,7 @@ const weights: Readonly<Record<Strike, number>> = {
   hole: 1,
   'lose-tail': 1,
   slow: 2,
+  operate: 6,
 };
 
 export function planOf(seed: number, bounds: PlanBounds = smallRuns): Plan {
@@ -129,21 +142,26 @@ export function planOf(seed: number, bounds: PlanBounds = smallRuns): Plan {
   const settleMs = random.pick([0, 20, 60, 150]);
   const isTame = random.chance(0.75);
   const spanMs = events * gapMs;
-  const order = random.pick(['time', 'time', 'time', 'none'] as const);
+  const order = bounds.order ?? random.pick(['time', 'time', 'time', 'none', 'sequence'] as const);
   return {
     seed,
     partitions: random.between(1, 4),
     slots: random.between(1, 2),
-    order: bounds.order ?? order,
+    order,
     settleMs,
     idleMs: random.pick([60, 200, 500]),
     late: random.pick(['drop', 'dead-letter', 'apply'] as const),
     ahead: random.pick(['dead-letter', 'clamp'] as const),
     aheadMsMax: 1_000,
-    dedupe: random.chance(0.05) ? undefined : dedupeOf(random),
+    dedupe: random.chance(0.08) ? undefined : dedupeOf(random),
     bufferEventsMax: random.chance(0.1) ? random.between(2, 8) : 1_000,
     residentKeysMax: random.chance(0.3) ? random.between(1, 3) : 1_000,
     deadLettersMax: random.chance(0.04) ? random.between(1, 3) : 1_000,
+    waitMs: random.pick([100, 300, 1_000]),
+    gap: random.pick(['skip', 'skip', 'quarantine', 'halt'] as const),
+    poisonPolicy: random.chance(0.3) ? 'quarantine' : 'dead-letter',
+    parkedMax: random.chance(0.05) ? random.between(1, 4) : 1_000,
+    clearsQuarantines: random.chance(0.5),
     payloadBytesMax: 300,
     checkpointMs: random.pick([150, 400, 800]),
     checkpointBytes: random.chance(0.2) ? random.between(100, 1_000) : 1_000_000,

@@ -5,14 +5,14 @@
  * (its key's state may still be under way), a full buffer on what else waits, quietness on what was known of the
  * stream's end: where one of these played a part, `reason` says so, and only the rules of each commit are checked.
  */
-import { isDedupeExact } from './commit-audit.js';
+import { isDedupeExact } from './dedupe-audit.js';
 import { pack } from './history-handler.js';
 import type { Entry } from './ledger.js';
 import type { Plan } from './plan.js';
 
 export interface Reference {
   /** Why the outcome depends on more than the log, or undefined. */
-  readonly reason: 'late' | 'full' | 'quiet' | 'dedupe' | undefined;
+  readonly reason: 'late' | 'full' | 'quiet' | 'dedupe' | 'gap' | 'quarantine' | undefined;
   readonly histories: ReadonlyMap<string, readonly number[]>;
   readonly dead: ReadonlyMap<number, string>;
   readonly duplicates: ReadonlySet<number>;
@@ -38,6 +38,9 @@ class Fold implements Reference {
   readonly #names = new Set<string>();
   readonly #newest = new Map<string, number>();
   #held: Entry[] = [];
+  /** Order `sequence`: by key, the number that comes next, and what waits behind it. */
+  readonly #next = new Map<string, number>();
+  readonly #behind = new Map<string, Map<number, Entry>>();
   #watermark = Number.NEGATIVE_INFINITY;
   #maxTime = Number.NEGATIVE_INFINITY;
   #arrival = Number.NEGATIVE_INFINITY;
@@ -50,11 +53,12 @@ class Fold implements Reference {
   offer(entry: Entry, mayBeQuiet: boolean): void {
     const { order, idleMs, dedupe, settleMs, bufferEventsMax } = this.#plan;
     const { time, streamTime } = entry;
-    if (this.#held.length > 0) {
+    if (order === 'time' && this.#held.length > 0) {
       if (streamTime - this.#arrival >= idleMs) this.#fallQuiet();
       else if (mayBeQuiet) this.reason ??= 'quiet';
     }
     if (entry.code !== undefined) {
+      if (entry.key !== '' && order !== 'sequence' && entry.code !== 'EVENT_TIME_AHEAD') this.#refused();
       this.dead.set(entry.sequence, entry.code);
       return;
     }
@@ -72,6 +76,10 @@ class Fold implements Reference {
       this.#apply(entry);
       return;
     }
+    if (order === 'sequence') {
+      this.#number(entry, entry.number!);
+      return;
+    }
     this.#maxTime = Math.max(this.#maxTime, time);
     this.#watermark = Math.max(this.#watermark, this.#maxTime - settleMs);
     this.#held.push(entry);
@@ -81,6 +89,31 @@ class Fold implements Reference {
 
   end(): void {
     this.#fallQuiet();
+    for (const behind of this.#behind.values()) if (behind.size > 0) this.reason ??= 'gap';
+  }
+
+  /** Missing numbers are waited for without end here; whether one was given up first is left to the audit of commits. */
+  #number(entry: Entry, number: number): void {
+    const { key, sequence, streamTime } = entry;
+    const behind = this.#behind.get(key) ?? new Map<number, Entry>();
+    this.#behind.set(key, behind);
+    const next = this.#next.get(key) ?? 1;
+    if (number < next || behind.has(number)) {
+      this.duplicates.add(sequence);
+      return;
+    }
+    for (const other of behind.values())
+      if (Math.abs(streamTime - other.streamTime) * 2 > this.#plan.waitMs) this.reason ??= 'gap';
+    behind.set(number, entry);
+    for (let at = next; behind.has(at); at++) {
+      this.#apply(behind.get(at)!);
+      behind.delete(at);
+      this.#next.set(key, at + 1);
+    }
+  }
+
+  #refused(): void {
+    if (this.#plan.poisonPolicy === 'quarantine') this.reason ??= 'quarantine';
   }
 
   #fallQuiet(): void {
@@ -100,6 +133,7 @@ class Fold implements Reference {
     const { key, time, sequence, refusal } = entry;
     if (this.#plan.order === 'time' && time < (this.#newest.get(key) ?? time)) this.reason ??= 'late';
     if (refusal !== undefined) {
+      this.#refused();
       this.dead.set(sequence, refusal);
       return;
     }

@@ -5,9 +5,16 @@ import type { Entry } from './ledger.js';
 
 /**
  * What became of an event. `gap`: it was gone before anybody could decide it, and the record says so. `dropped`: late or
- * a duplicate, and from here nobody can tell which.
+ * a duplicate, and from here nobody can tell which. `repeated`: its number was there before. `parked`: stored, and
+ * still to be decided.
  */
-export type Fate = 'applied' | 'duplicate' | 'late' | 'dropped' | 'dead' | 'gap';
+export type Fate = 'applied' | 'duplicate' | 'repeated' | 'late' | 'dropped' | 'dead' | 'gap' | 'parked';
+
+/** Why a key's events wait for an operator, as it is stored. */
+export interface StoredQuarantine {
+  readonly code: string;
+  readonly sequence: number;
+}
 
 export interface Tally {
   applied: number;
@@ -15,7 +22,10 @@ export interface Tally {
   conflicts: number;
   late: number;
   clamped: number;
+  skipped: number;
   dead: number;
+  /** Dead letters that an operator has dealt with. */
+  discarded: number;
   /** Refused or dropped, and late or clamped besides: which counters that moves is nobody's promise. */
   perhapsLate: number;
   perhapsClamped: number;
@@ -27,7 +37,9 @@ const noTally = (): Tally => ({
   conflicts: 0,
   late: 0,
   clamped: 0,
+  skipped: 0,
   dead: 0,
+  discarded: 0,
   perhapsLate: 0,
   perhapsClamped: 0,
 });
@@ -41,6 +53,8 @@ export class Shadow {
   anchorSequence = 0;
   anchorTime = '';
   gaps: readonly number[] = [];
+  /** Dead letters that the record counts. */
+  deadStored = 0;
   /** It was made from events that the log has lost since. */
   isTainted = false;
   /** An operator has let it go on after such a loss: what it holds cannot be told from the log any more. */
@@ -54,6 +68,11 @@ export class Shadow {
   readonly newest: Map<string, number>;
   readonly dead: Map<string, string>;
   readonly outbox: Map<string, string>;
+  /** Stored parked events by stream sequence, and quarantines by key. */
+  readonly parked: Map<number, string>;
+  readonly quarantines: Map<string, StoredQuarantine>;
+  /** Order `sequence`: the number that comes next, by key. */
+  readonly next: Map<string, number>;
   readonly segments: Map<number, Uint8Array>;
 
   constructor(from?: Shadow) {
@@ -63,6 +82,9 @@ export class Shadow {
     this.dead = new Map(from?.dead);
     this.outbox = new Map(from?.outbox);
     this.segments = new Map(from?.segments);
+    this.parked = new Map(from?.parked);
+    this.quarantines = new Map(from?.quarantines);
+    this.next = new Map(from?.next);
     if (from === undefined) return;
     this.exists = from.exists;
     this.owner = from.owner;
@@ -71,9 +93,17 @@ export class Shadow {
     this.anchorSequence = from.anchorSequence;
     this.anchorTime = from.anchorTime;
     this.gaps = from.gaps;
+    this.deadStored = from.deadStored;
     this.isLegacy = from.isLegacy;
     this.decidedFirst = from.decidedFirst;
     this.tally = { ...from.tally };
+  }
+
+  /** Whether the record declares this sequence as gone. */
+  hasGap(sequence: number): boolean {
+    const { gaps } = this;
+    for (let i = 0; i < gaps.length; i += 2) if (sequence >= gaps[i]! && sequence <= gaps[i + 1]!) return true;
+    return false;
   }
 
   /** Goes on from what the log has kept; what it holds of lost events stays. */

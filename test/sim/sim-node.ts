@@ -15,6 +15,7 @@ import { keyRoute } from '../../src/runtime/key-route.js';
 import { Node } from '../../src/runtime/node.js';
 import { formatOf } from '../unit/raw-events.js';
 import type { Network } from './network.js';
+import type { OwnerAudit } from './owner-audit.js';
 import type { Plan } from './plan.js';
 import { SimProcess } from './process.js';
 import { SimCoordinator } from './sim-coordinator.js';
@@ -43,7 +44,8 @@ export interface Surroundings {
   readonly claims: MemoryCoordinator;
   readonly handler: Handler;
   readonly witness: StoreWitness;
-  readonly nonce: () => string;
+  readonly nonce: (process: string) => string;
+  readonly owners: OwnerAudit | undefined;
   readonly line: (who: string) => LogLine;
   readonly said: (message: MainToHost) => void;
   readonly appended: (event: NewEvent) => void;
@@ -83,6 +85,8 @@ export class SimNode {
       delayMs: plan.threadMs,
       host: (slot, thread) => this.#host(world, slot, thread),
       said: (_, message) => world.said(message),
+      told: (who, message) => world.owners?.told(processName, who, message),
+      heard: (message) => world.owners?.heard(processName, message),
     });
     this.node = new Node(
       {
@@ -97,7 +101,7 @@ export class SimNode {
       {
         log,
         sink: log,
-        coordinator: new SimCoordinator(world.claims.as(nodeName), connect('coordinator')),
+        coordinator: new SimCoordinator(world.claims.as(nodeName), connect('coordinator'), processName, world.owners),
         threads: this.threads,
         clock,
         routes: [keyRoute({ key: format.key, partition: { kind: 'key' }, partitions: plan.partitions })],
@@ -123,7 +127,7 @@ export class SimNode {
       log: (level, event, fields) => thread.say({ kind: 'log', level, event, fields }),
       post: (message) => thread.say(message),
       defer: (callback) => void time.after(0, thread, callback),
-      nonce: world.nonce,
+      nonce: () => world.nonce(this.process.name),
       heapBytes: () => 0,
     });
   }
@@ -139,7 +143,7 @@ function hostOptions(plan: Plan, slot: number): HostOptions {
     decoder: {
       format,
       limits: { payloadBytesMax, headerBytesMax: 4_096 },
-      idRequired: true,
+      idRequired: plan.dedupe !== undefined,
       partitions,
       checkPartition: false,
     },
@@ -158,10 +162,10 @@ function hostOptions(plan: Plan, slot: number): HostOptions {
       residentBytesMax: 1e9,
       deadLettersMax: plan.deadLettersMax,
       firstNumber: 1,
-      gapMs: 1_000,
-      gap: 'skip',
-      poison: 'dead-letter',
-      parkedMax: 1e6,
+      gapMs: plan.waitMs,
+      gap: plan.gap,
+      poison: plan.poisonPolicy,
+      parkedMax: plan.parkedMax,
     },
   };
 }

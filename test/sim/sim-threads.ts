@@ -16,6 +16,9 @@ export interface ThreadTerms {
   readonly host: (slot: number, thread: SimThread) => Host;
   /** The main thread has said this to a slot. */
   readonly said: (slot: number, message: MainToHost) => void;
+  /** A host says this, and the main thread hears it. */
+  readonly told: (who: string, message: HostToMain) => void;
+  readonly heard: (message: HostToMain) => void;
 }
 
 const BOOT_MS = 30;
@@ -69,11 +72,14 @@ export class SimThread implements Life, HostLink {
 
   /** From the host. */
   say(message: HostToMain): void {
-    const { time, network, process, delayMs } = this.#terms;
+    const { time, network, process, delayMs, told, heard } = this.#terms;
     if (!network.leaves(process, this, this.who, 'told', message.kind, this.slot, numberOf(message))) return;
+    told(this.who, message);
     this.#toMain = Math.max(this.#toMain, time.now + network.delay(delayMs));
     time.at(this.#toMain, process, () => {
-      if (!this.#closed) this.#receive(message);
+      if (this.#closed) return;
+      heard(message);
+      this.#receive(message);
     });
     if (message.kind === 'drained') this.end(undefined);
   }

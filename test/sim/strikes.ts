@@ -132,6 +132,9 @@ export class Strikes {
         if (node.isDraining) return false;
         this.#world.drain(node);
         return true;
+      case 'operate':
+        void this.#world.operator.act(node);
+        return true;
       case 'wall-jump':
         process.wallOffset += random.pick([-HOUR_MS, HOUR_MS]);
         return true;

@@ -17,7 +17,9 @@ import { Coverage } from './coverage.js';
 import { historyHandler } from './history-handler.js';
 import { Ledger } from './ledger.js';
 import { Network } from './network.js';
+import { Operator } from './operator.js';
 import type { Plan } from './plan.js';
+import { isParking } from './plan.js';
 import type { Planted } from './planted.js';
 import type { SimProcess } from './process.js';
 import type { Surroundings } from './sim-node.js';
@@ -43,6 +45,8 @@ export interface WorldOptions {
 
 const OUTPUTS = 'OUT';
 const RESTART_MS = 120;
+/** Halts that end when a node starts that goes on over them. */
+const losses = new Set<string | undefined>(['GAP', 'REGRESSION', 'LOST_CHECKPOINT']);
 /** After the heal, an operator looks at what is halted and starts the node again. */
 const OPERATOR_MS = 120;
 
@@ -58,6 +62,7 @@ export class World {
   readonly log: MemoryEventLog;
   readonly claims: MemoryCoordinator;
   readonly auditor: Auditor | undefined;
+  readonly operator = new Operator(this);
   readonly nodes: SimNode[] = [];
   /** Virtual ms from which nothing fails any more; everything is published by then. */
   readonly healMs: number;
@@ -203,7 +208,9 @@ export class World {
     const isFenced = halted.some(({ fault }) => fault?.code === 'FENCED') && this.coverage.counts.has('second-node');
     const isFirst = !this.isAttended;
     this.isAttended = true;
-    if (halted.length === 0 || !(isFirst || isFenced)) return;
+    if (this.plan.clearsQuarantines && isParking(this.plan)) void this.operator.clear(node);
+    const isAccepted = this.acceptsGaps && halted.some(({ fault }) => losses.has(fault?.code));
+    if (halted.length === 0 || !(isFirst || isFenced || isAccepted)) return;
     if (this.plan.acceptGap === 'in the end') this.acceptsGaps = true;
     this.coverage.add('restarted by the operator');
     this.drain(node);
@@ -233,7 +240,12 @@ export class World {
           auditor?.claimed(claim, verdict);
         },
       },
-      nonce: () => (++this.#nonces).toString(16).padStart(32, '0'),
+      nonce: (process) => {
+        const nonce = (++this.#nonces).toString(16).padStart(32, '0');
+        auditor?.owners.nonce(process, nonce);
+        return nonce;
+      },
+      owners: auditor?.owners,
       line: (who) => this.#line(who),
       said: (message) => auditor?.said(message),
       appended: (event) => {

@@ -109,6 +109,65 @@ describe('quarantine', () => {
     expect(world.finish().states).toMatchObject({ a: { log: [1, 3, 6] }, b: { log: [4] } });
   });
 
+  it('Q3: what is parked behind a quarantine is stored by itself, without another decision of the partition', () => {
+    const world = new World(poisoned, options);
+    for (let i = 0; i < 2; i++) world.deliver();
+    checkpoint(world);
+    expect(world.actor.isDirty).toBe(false);
+    world.deliver();
+    expect(world.actor.isDirty).toBe(true);
+    checkpoint(world);
+    expect(world.record().position.floor).toBe(3);
+    expect(world.actor.isDirty).toBe(false);
+  });
+
+  it('K3: a partition that is full of parked events can be mended: what an operator frees goes on after a recovery', () => {
+    const world = read(poisoned, { parkedMax: 2 });
+    expect(world.actor.operate('a', { kind: 'skip' })).toBe('done');
+    expect(logOf(world)).toEqual([1]);
+    world.crash(false);
+    while (!world.atEnd) world.deliver();
+    world.answerAll();
+    expect(logOf(world)).toEqual([1, 3]);
+    expect(world.outcome().dead).toEqual({ 2: 'HANDLER_THREW' });
+  });
+
+  it('W2: a clamped time stays clamped when its parked event is read back', () => {
+    const ahead = streamEvent(2, T0 + 1, { key: 'a', time: T0 + 3_600_000 });
+    const stream = [streamEvent(1, T0, { key: 'a', deed: 'throw' }), ahead];
+    const world = read(stream, { ahead: 'clamp', aheadMsMax: 1_000 });
+    checkpoint(world);
+    world.crash(false);
+    world.answerAll();
+    world.skipQuarantined();
+    checkpoint(world);
+    expect(world.outcome().states.a).toMatchObject({ log: [2], time: T0 + 1_001 });
+    expect(world.actor.counters.clamped).toBe(1);
+  });
+
+  it('D2: a parked event whose id left the horizon and came again does not decide for the other one', () => {
+    const again = streamEvent(4, T0 + 5_000, { key: 'a', id: 'e2', time: T0 + 5_000 });
+    const stream = [
+      streamEvent(1, T0, { key: 'a', deed: 'throw' }),
+      streamEvent(2, T0 + 1, { key: 'a', id: 'e2' }),
+      streamEvent(3, T0 + 4_900, { key: 'b', time: T0 + 4_900 }),
+      again,
+    ];
+    const dedupe = { horizonMs: 1_000, idsMax: 1_000 };
+    const world = new World(stream, { ...options, order: 'time', settleMs: 100, idleMs: 60_000, dedupe });
+    for (let i = 0; i < 3; i++) world.deliver();
+    checkpoint(world);
+    world.deliver();
+    world.skipQuarantined();
+    checkpoint(world);
+    world.crash(false);
+    while (!world.atEnd) world.deliver();
+    world.answerAll();
+    world.actor.passed(T0 + 100_000);
+    expect(logOf(world)).toEqual([2, 4]);
+    expect(world.actor.counters.duplicates).toBe(0);
+  });
+
   it('K3: dead letters full while skipping: the event stays at the head of its key, nothing behind it is decided', () => {
     const world = read(poisoned, { deadLettersMax: 0 });
     checkpoint(world);

@@ -92,6 +92,8 @@ describe('EventDecoder', () => {
     } as const;
     expect(codeOf(decoder.decodeStored(7, stored))).toBe('event');
     expect(codeOf(decoder.decodeStored(7, { ...stored, wholeBytes: 99_999 }))).toBe('EVENT_TOO_LARGE');
+    const padded = { ...stored, body: JSON.stringify({ id: 'e1', data: 'x'.repeat(options.limits.payloadBytesMax) }) };
+    expect(codeOf(decoder.decodeStored(7, padded))).toBe('EVENT_TOO_LARGE');
   });
 
   it('I7: an event that was sent to the partition of another key is refused', () => {

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MemoryCheckpointStore } from '../../src/adapters/memory/memory-checkpoint-store.js';
 import { systemClock } from '../../src/adapters/system/system-clock.js';
+import type { ActorOptions } from '../../src/core/actor/actor.js';
 import type { Handler } from '../../src/core/actor/handler.js';
 import type { Commit } from '../../src/core/checkpoint/commit.js';
 import type { CommitVerdict } from '../../src/core/checkpoint/guard.js';
@@ -39,7 +40,7 @@ beforeEach(() => {
   said = [];
 });
 
-async function open(): Promise<HostedPartition> {
+async function open(over: Partial<ActorOptions> = {}, gap: readonly number[] = []): Promise<HostedPartition> {
   const claimed = await claimPartition(store, {
     partition: 0,
     epoch: ++epoch,
@@ -56,7 +57,7 @@ async function open(): Promise<HostedPartition> {
       store,
       handler: logHandler as Handler,
       clock: systemClock,
-      options,
+      options: { ...options, ...over },
       post: (message) => said.push(message),
       decodeParked: () => stream[0]!,
       log: () => undefined,
@@ -65,7 +66,8 @@ async function open(): Promise<HostedPartition> {
     },
     claimed,
   );
-  partition.run(claimed.record.position, claimed.record.anchor, []);
+  const position = gap.length > 0 ? { floor: gap[1]!, above: [] } : claimed.record.position;
+  partition.run(position, claimed.record.anchor, gap);
   return partition;
 }
 
@@ -127,6 +129,25 @@ describe('HostedPartition', () => {
     offer(taken, 1, 2);
     expect(await taken.flush()).toBe(true);
     expect(await storedLog()).toEqual([1, 2]);
+  });
+
+  it('H3: one that is full and was fenced meanwhile is fenced: there is nothing that an operator could mend', async () => {
+    const old = await open({ deadLettersMax: 0 });
+    await open();
+    const refused = streamEvent(1, T0, { key: 'a', deed: 'throw' });
+    old.actor?.offer(refused.raw, refused.decoded);
+    offer(old, 2, 2);
+    old.checkHalt();
+    await old.flush();
+    await new Promise(setImmediate);
+    expect(kinds()).toEqual(['FENCED']);
+  });
+
+  it('what an operator has accepted as lost is stored, also where nothing else happens', async () => {
+    const partition = await open({}, [1, 5]);
+    expect(partition.isDue(0, 1e6)).toBe(true);
+    expect(await partition.flush()).toBe(true);
+    expect(await storedFloor()).toBe(5);
   });
 
   it('outputs are published after their commit, and again by the next incarnation', async () => {

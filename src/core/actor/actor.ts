@@ -71,6 +71,8 @@ export interface ActorStart {
   readonly parked: readonly { readonly raw: RawEvent; readonly decoded: Decoded }[];
   /** No key is stored yet, so none has to be looked up. */
   readonly empty: boolean;
+  /** An operator has accepted a loss, and the record says so only from the next commit on. */
+  readonly isAmended?: boolean;
 }
 
 /** What an actor knows about an event id. */
@@ -117,6 +119,7 @@ export class Actor {
     this.#gaps = record.gaps;
     this.#savedHigh = record.position.floor;
     this.#decisions = new Decisions(options, record, start.segments, this.#halting);
+    if (start.isAmended === true) this.#decisions.touch();
     this.#watermark = new Watermark(options.settleMs, options.idleMs, record);
     this.#again = new DueAgain(record.due.filter((sequence) => !isDecided(record.position, sequence)));
     const firstNumber = options.order === 'sequence' ? options.firstNumber : undefined;
@@ -200,7 +203,12 @@ export class Actor {
 
   /** Something was decided, applied or set aside since the last prepared commit. */
   get isDirty(): boolean {
-    return this.#decisions.isDirty || this.#state.isDirty || this.#outbox.isDirty || this.#parking.isDirty;
+    return (
+      this.#decisions.isDirty ||
+      this.#state.isDirty ||
+      this.#outbox.isDirty ||
+      this.#parking.isDirtyAt(this.#streamTime)
+    );
   }
 
   /** The position has moved since the last prepared commit, if only past other partitions' events. */
@@ -501,10 +509,16 @@ export class Actor {
   }
 
   /** The arrival of an event that no index of ids knows. */
-  #whole(source: DecodedEvent, slot: number, entry: KeyEntry<Arrival>, why: Rejection | undefined): Arrival {
+  #whole(
+    source: DecodedEvent,
+    slot: number,
+    entry: KeyEntry<Arrival>,
+    why: Rejection | undefined,
+    isClamped = false,
+  ): Arrival {
     const { raw, event } = source;
     const bytes = raw.body.length + ARRIVAL_BYTES;
-    return new Arrival(source, 0, entry, event.time, raw.streamSequence, bytes, slot, -1, false, why);
+    return new Arrival(source, 0, entry, event.time, raw.streamSequence, bytes, slot, -1, isClamped, why);
   }
 
   /** Takes a stored parked event back in; it is below the floor already. */
@@ -515,8 +529,12 @@ export class Actor {
       this.#halting.stop('CORRUPT_CHECKPOINT', `parked event ${raw.streamSequence} has no key`);
       return;
     }
-    const event = decoded.kind === 'event' ? decoded.event : placeholder(raw, key);
-    const arrival = this.#whole(new DecodedEvent(raw, event), -1, this.#state.entry(key), rejection);
+    const read = decoded.kind === 'event' ? decoded.event : placeholder(raw, key);
+    // Whatever the policy is now: it was let through, and its time must not become what it was not then.
+    const limit = Math.floor(raw.streamTime) + this.#options.aheadMsMax;
+    const isClamped = read.time > limit;
+    const source = new DecodedEvent(raw, isClamped ? { ...read, time: limit } : read);
+    const arrival = this.#whole(source, -1, this.#state.entry(key), rejection, isClamped);
     arrival.entry.holds++;
     this.#parking.append(arrival);
   }

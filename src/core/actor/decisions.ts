@@ -120,21 +120,20 @@ export class Decisions {
     if (arrival.slot >= 0) {
       this.window.decide(arrival.slot);
       this.#decideId(arrival.seen, decision);
-    } else this.redecide(arrival.event, arrival.raw, arrival.entry, decision);
+    } else this.redecide(arrival, decision);
   }
 
   /**
    * Another decision about an event that was decided before, as parked or dead. An id that is not known is new: an
-   * operator has written it into a body that had none, and it must not be applied again.
+   * operator has written it into a body that had none, and it must not be applied again. One that is another event's
+   * has left the horizon and come again: that event decides for itself.
    */
-  redecide(event: Event, raw: RawEvent, entry: KeyEntry<Arrival>, decision: DecisionValue): void {
+  redecide({ event, raw, entry }: Arrival, decision: DecisionValue): void {
     this.#fresh++;
     if (this.#dedupe === undefined || event.id === '') return;
     const known = this.#dedupe.find(event.id, entry);
-    this.#decideId(
-      known >= 0 ? known : this.#dedupe.insert(event.time, raw.streamSequence, bodyHash(raw.body)),
-      decision,
-    );
+    if (known < 0) this.#decideId(this.#dedupe.insert(event.time, raw.streamSequence, bodyHash(raw.body)), decision);
+    else if (this.#dedupe.seen(known).streamSequence === raw.streamSequence) this.#decideId(known, decision);
   }
 
   /** Stream sequence of another event of the key that has this id, or undefined. */

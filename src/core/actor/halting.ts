@@ -21,6 +21,11 @@ export class Halting {
     return this.#halt !== undefined;
   }
 
+  /** What is in memory must not be stored, whatever an operator says. */
+  get isDamaged(): boolean {
+    return this.#halt?.code === 'CORRUPT_CHECKPOINT' || this.#halt?.code === 'STATE_INVALID';
+  }
+
   /** Stream sequences of the due events that were left undecided, in the order in which they came due. */
   get left(): readonly number[] {
     return this.#left;

@@ -131,12 +131,12 @@ export class KeyOrder {
     if (entry.loaded) this.#goOn(entry); // no key is stored, so no load will do it
   }
 
-  /** Does what an operator decided about a quarantined key, and goes on with what was parked behind. */
+  /** Does what an operator decided about a quarantined key, and goes on behind it, or leaves that to the next claim (K3). */
   operate(key: string, action: QuarantineAction): OperationOutcome {
     const { state, parking, decisions, halting } = this.#parts;
     const entry = state.resident(key);
     const quarantine = entry?.quarantine;
-    if (entry === undefined || quarantine === undefined || halting.isHalted) return 'not-found';
+    if (entry === undefined || quarantine === undefined || halting.isDamaged) return 'not-found';
     if (!entry.loaded) return 'loading';
     parking.release(entry);
     decisions.touch();
@@ -159,7 +159,7 @@ export class KeyOrder {
     const refused = folding.apply(arrival);
     if (refused !== undefined) return refused;
     this.#applied(arrival);
-    decisions.redecide(event, raw, entry, Decision.applied);
+    decisions.redecide(arrival, Decision.applied);
     decisions.discard(streamSequence);
     return 'done';
   }

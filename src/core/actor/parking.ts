@@ -39,6 +39,8 @@ export class Parking {
   #set = new Map<string, string>();
   #remove = new Set<string>();
   #size = 0;
+  /** Stream time from which a parked event may have to be stored; never too late. */
+  #storeAt = Number.POSITIVE_INFINITY;
 
   /** `storeAfterMs`: how long an event waits in memory only, stream time. */
   constructor(storeAfterMs: number) {
@@ -50,8 +52,12 @@ export class Parking {
     return this.#size;
   }
 
-  get isDirty(): boolean {
-    return this.#set.size > 0 || this.#remove.size > 0;
+  /** Something must be stored by this stream time, epoch ms: a change of what is, or an event that has waited enough. */
+  isDirtyAt(streamTime: number): boolean {
+    if (this.#set.size > 0 || this.#remove.size > 0) return true;
+    if (streamTime < this.#storeAt) return false;
+    this.#storeAt = this.#nextStore();
+    return streamTime >= this.#storeAt;
   }
 
   /** Keys whose events are parked, with their quarantine if it is one. */
@@ -64,6 +70,7 @@ export class Parking {
     arrival.detach();
     this.#parkedOf(arrival.entry).push(arrival);
     this.#size++;
+    this.#expectStore(arrival);
   }
 
   /** Parks before everything else: the event that caused a quarantine. */
@@ -82,6 +89,7 @@ export class Parking {
     arrival.detach();
     parked.splice(at, 0, arrival);
     this.#size++;
+    this.#expectStore(arrival);
     return true;
   }
 
@@ -152,7 +160,7 @@ export class Parking {
     for (const entry of this.#entries) {
       for (const arrival of entry.parked ?? []) {
         if (arrival.slot < 0) continue;
-        if (entry.quarantine === undefined && streamTime - arrival.raw.streamTime < this.#storeAfterMs) continue;
+        if (streamTime < this.#storeTime(arrival)) continue;
         this.#set.set(String(arrival.streamSequence), storedText(arrival));
         store(arrival);
         arrival.slot = -1;
@@ -163,6 +171,23 @@ export class Parking {
     this.#set = new Map();
     this.#remove = new Set();
     return changes;
+  }
+
+  #expectStore(arrival: Arrival): void {
+    this.#storeAt = Math.min(this.#storeAt, this.#storeTime(arrival));
+  }
+
+  /** Stream time from which the event must be stored: at once where only an operator can free it. */
+  #storeTime({ entry, raw, slot }: Arrival): number {
+    if (slot < 0) return Number.POSITIVE_INFINITY;
+    return entry.quarantine === undefined ? raw.streamTime + this.#storeAfterMs : Number.NEGATIVE_INFINITY;
+  }
+
+  #nextStore(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const { parked } of this.#entries)
+      for (const arrival of parked ?? []) next = Math.min(next, this.#storeTime(arrival));
+    return next;
   }
 
   #parkedOf(entry: Entry): Arrival[] {
