@@ -30,6 +30,7 @@ import type { HostOptions } from './host-options.js';
 import type { HostedDependencies } from './hosted-partition.js';
 import { HostedPartition } from './hosted-partition.js';
 import { answer } from './questions.js';
+import { startSaves } from './save-turns.js';
 import { ScannedEvent } from './scanned-event.js';
 
 export interface HostDependencies {
@@ -92,7 +93,10 @@ export class Host {
         this.#commitMs += ms;
         this.#commitKeys += keys;
       },
-      eased: () => this.#pump(),
+      eased: () => {
+        this.#startSaves();
+        this.#pump();
+      },
     };
     this.#cancelTick = this.#every(Math.max(5, Math.min(options.checkpointMs / 20, 100)), () => this.#saveDue());
     this.#cancelReport = this.#every(REPORT_MS, () => this.#report());
@@ -168,8 +172,8 @@ export class Host {
     for (const partition of this.#of(stream)) {
       partition.routed(anchor, streamTime);
       partition.settle();
-      if (partition.isDue(this.#options.checkpointMs, this.#options.checkpointBytes)) partition.save();
     }
+    this.#startSaves();
     this.#deps.post({ kind: 'done', stream, buffer, length, count }, [buffer]);
   }
 
@@ -261,11 +265,15 @@ export class Host {
   }
 
   #saveDue(): void {
+    this.#startSaves();
     for (const [number, partition] of this.#partitions) {
       if (partition.isOver) this.#partitions.delete(number);
-      else if (partition.isDue(this.#options.checkpointMs, this.#options.checkpointBytes)) partition.save();
       else partition.compare(this.#options.checkpointMs * COMPARE_INTERVALS);
     }
+  }
+
+  #startSaves(): void {
+    startSaves(this.#partitions, this.#options);
   }
 
   async #drain(): Promise<void> {

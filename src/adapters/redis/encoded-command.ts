@@ -19,6 +19,9 @@ export class EncodedCommand extends Command {
   }
 }
 
+/** Room for a character more than there should be, so that a text which is longer is not cut to its length. */
+const SLACK = 4;
+
 /** Source: Redis serialization protocol, an array of bulk strings. */
 export function encode(args: readonly Argument[]): Buffer {
   const parts: Argument[] = [];
@@ -33,16 +36,16 @@ export function encode(args: readonly Argument[]): Buffer {
     text += '\r\n';
   }
   parts.push(text);
-  let bytes = 0;
-  for (const part of parts) {
-    // ASCII has as many bytes as characters; where that is not so, the lengths above are wrong.
-    if (typeof part === 'string' && Buffer.byteLength(part) !== part.length) return encode(args.map(asBytes));
-    bytes += part.length;
-  }
-  const encoded = Buffer.allocUnsafe(bytes);
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const encoded = Buffer.allocUnsafe(length + SLACK);
   let at = 0;
-  for (const part of parts) at += typeof part === 'string' ? encoded.write(part, at, 'latin1') : part.copy(encoded, at);
-  return encoded;
+  for (const part of parts) {
+    const bytes = typeof part === 'string' ? encoded.write(part, at) : part.copy(encoded, at);
+    // ASCII has as many bytes as characters; where that is not so, the lengths above are wrong.
+    if (bytes !== part.length) return encode(args.map(asBytes));
+    at += bytes;
+  }
+  return encoded.subarray(0, length);
 }
 
 function asBytes(arg: Argument): Argument {

@@ -62,12 +62,15 @@ export interface StateEnvelope {
 
 const NEW_KEY_BYTES = 128;
 
-function writeEnvelope(entry: KeyEntry<unknown>, isNumbered: boolean): string {
-  const { state, time, id, streamSequence, applied } = entry;
-  const value = applied === 0 ? 'null' : JSON.stringify(state);
-  const newest = applied === 0 ? 'null' : time;
-  const number = isNumbered ? `,"keySequence":${entry.next - 1}` : '';
-  return `{"state":${value},"time":${newest},"id":${JSON.stringify(id)},"sequence":"${streamSequence}","applied":${applied}${number}}`;
+function writeEnvelope(
+  { state, time, id, streamSequence, applied, next }: KeyEntry<unknown>,
+  isNumbered: boolean,
+): string {
+  const isNew = applied === 0;
+  const sequence = String(streamSequence);
+  // Written as a whole: a text put together from pieces stays pieces, which every collection copies one by one.
+  const envelope = { state: isNew ? null : state, time: isNew ? null : time, id, sequence, applied };
+  return JSON.stringify(isNumbered ? { ...envelope, keySequence: next - 1 } : envelope);
 }
 
 export class KeyedState<W> {
@@ -130,8 +133,13 @@ export class KeyedState<W> {
 
   #make(key: string): KeyEntry<W> {
     const { hashHigh, hashLow } = keyHashOf(key);
+    // What every event touches comes first: that much of an entry fits two lines of a cache.
     const entry: KeyEntry<W> = {
       key,
+      used: true,
+      holds: 0,
+      loaded: this.#complete,
+      quarantine: undefined,
       hashHigh,
       hashLow,
       state: undefined,
@@ -139,18 +147,14 @@ export class KeyedState<W> {
       id: '',
       streamSequence: 0,
       applied: 0,
-      loaded: this.#complete,
       dirty: false,
+      bytes: NEW_KEY_BYTES,
       saving: false,
       isStored: false,
-      used: true,
-      holds: 0,
       waiting: undefined,
       next: this.#firstNumber ?? 0,
       parked: undefined,
       gapSince: undefined,
-      quarantine: undefined,
-      bytes: NEW_KEY_BYTES,
     };
     this.#entries.add(entry);
     this.#bytes += NEW_KEY_BYTES;
