@@ -1,5 +1,6 @@
 /** The benchmark's command line. */
 import { parseArgs } from 'node:util';
+import type { EventForm } from './fill-stream.js';
 
 export interface BenchOptions {
   readonly events: number;
@@ -7,6 +8,13 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Threads of the pipeline. */
   readonly threads: number;
+  readonly form: EventForm;
+  /** Every case, not only those that are always compared. */
+  readonly matrix: boolean;
+  /** Names of the cases to run, undefined for those that always run. */
+  readonly cases: readonly string[] | undefined;
+  /** Compare with the recorded baseline, or record it. */
+  readonly baseline: 'compare' | 'record' | undefined;
   /** File for everything that was measured. */
   readonly json: string | undefined;
   /** Directory for CPU profiles of every process and thread; they cost time of their own. */
@@ -22,17 +30,26 @@ export function readBenchOptions(): BenchOptions {
       keys: text,
       rounds: text,
       threads: text,
+      form: text,
+      case: { ...text, multiple: true },
+      matrix: { type: 'boolean', default: false },
+      record: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       json: text,
       profile: text,
     },
   });
-  const { quick, json, profile } = values;
+  const { quick, record, matrix, json, profile } = values;
+  const baseline = record ? 'record' : quick ? 'compare' : undefined;
   return {
     events: count('events', values.events, quick ? 200_000 : 1_000_000),
     keys: count('keys', values.keys, 100_000),
     rounds: count('rounds', values.rounds, quick ? 1 : 3),
     threads: count('threads', values.threads, 1),
+    form: formOf(values.form ?? 'json'),
+    matrix,
+    cases: values.case,
+    baseline,
     json,
     profile,
   };
@@ -42,4 +59,9 @@ function count(name: string, value: string | undefined, fallback: number): numbe
   if (value === undefined) return fallback;
   if (!/^[1-9]\d*$/.test(value)) throw new TypeError(`--${name} must be a whole number above 0, not ${value}`);
   return Number(value);
+}
+
+function formOf(value: string): EventForm {
+  if (value === 'json' || value === 'numbered' || value === 'cloudevents') return value;
+  throw new TypeError(`--form must be json, numbered or cloudevents, not ${value}`);
 }

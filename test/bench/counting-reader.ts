@@ -8,7 +8,7 @@ import { readerTask, report } from './readers.js';
 /** The fastest of 100 (the library's default), 500, 2,000 and 5,000. */
 const MAX_MESSAGES = 2_000;
 
-const { mode, stream, servers } = readerTask();
+const { bench, stream, servers } = readerTask();
 const meter = new Meter({ nats: servers.nats.pid, redis: servers.redis.pid });
 const connection = await connect({ servers: servers.nats.url });
 const consumer = await jetstream(connection).consumers.get(STREAM, await addCountingConsumer(connection));
@@ -17,5 +17,5 @@ let count = 0;
 const messages = await consumer.consume({ max_messages: MAX_MESSAGES });
 for await (const _ of messages) if (++count === stream.messages) break;
 meter.last();
-report(meter.result(mode, count));
+report(meter.result(bench.name, count));
 await connection.close();

@@ -19,11 +19,17 @@ export interface FilledStream {
   readonly duplicates: number;
   /** Average body. */
   readonly bodyBytes: number;
+  /** The last event as stored. */
+  readonly lastBody: string;
 }
+
+/** How an event is written: Millrace's own body, the same with its key's own number, or a structured CloudEvent. */
+export type EventForm = 'json' | 'numbered' | 'cloudevents';
 
 export interface Traffic {
   readonly events: number;
   readonly keys: number;
+  readonly form: EventForm;
 }
 
 /** Events that traffic like this brings in a millisecond; with the settle window it says how many wait. */
@@ -44,9 +50,11 @@ export async function fillStream(connection: NatsConnection, traffic: Traffic): 
   const js = jetstream(connection);
   let messages = 0;
   let bytes = 0;
+  let lastBody = '';
   const publish = async (key: string, body: string): Promise<void> => {
     messages++;
     bytes += body.length;
+    lastBody = body;
     if (messages % FLIGHT !== 0) {
       connection.publish(`events.${key}`, body);
       return;
@@ -59,22 +67,24 @@ export async function fillStream(connection: NatsConnection, traffic: Traffic): 
   await connection.flush();
   const { state } = await manager.streams.info(STREAM);
   if (state.messages !== messages) throw new Error(`${messages} messages were published, ${state.messages} are stored`);
-  return { messages, duplicates, bodyBytes: Math.round(bytes / messages) };
+  return { messages, duplicates, bodyBytes: Math.round(bytes / messages), lastBody };
 }
 
 /** Gives every message of the stream to `publish`, in order, and answers how many are duplicates. */
 export async function generate(
-  { events, keys }: Traffic,
+  { events, keys, form }: Traffic,
   publish: (key: string, body: string) => Promise<void>,
 ): Promise<number> {
   const random = mulberry32(1);
   const firstTime = Date.now() - Math.ceil(events / EVENTS_PER_MS);
   const repeated: { readonly key: string; readonly body: string; readonly at: number }[] = [];
+  const numbers = new Map<string, number>();
+  const written = (key: string, movement: Movement): string => write(movement, key, form, numbers);
   let duplicates = 0;
   for (let i = 0; i < events; i++) {
     const key = `account-${Math.floor(random() * keys)}`;
     const delay = random() < DISORDERED ? Math.floor(random() * DISORDER_MS_MAX) : 0;
-    const body = movement(i, firstTime + Math.floor(i / EVENTS_PER_MS) - delay, random);
+    const body = written(key, movement(i, firstTime + Math.floor(i / EVENTS_PER_MS) - delay, random));
     await publish(key, body);
     if (random() < DUPLICATED) repeated.push({ key, body, at: i + DUPLICATE_DISTANCE });
     for (; repeated.length > 0 && (repeated[0]!.at <= i || i === events - 1); duplicates++) {
@@ -84,7 +94,7 @@ export async function generate(
   }
   const closing = Date.now() + CLOSER_AHEAD_MS;
   for (const [partition, key] of closerKeys().entries())
-    await publish(key, movement(events + partition, closing, random));
+    await publish(key, written(key, movement(events + partition, closing, random)));
   return duplicates;
 }
 
@@ -102,10 +112,39 @@ function closerKeys(): string[] {
   return [...keys].sort(([a], [b]) => a - b).map(([, key]) => key);
 }
 
-function movement(i: number, time: number, random: () => number): string {
+interface Movement {
+  readonly id: string;
+  readonly time: number;
+  readonly type: string;
+  readonly data: { readonly amount: number; readonly note: string };
+}
+
+function movement(i: number, time: number, random: () => number): Movement {
   const type = i % 3 === 2 ? 'withdrawal' : 'deposit';
   const data = { amount: 1 + Math.floor(random() * 5_000), note: `order ${100_000 + (i % 900_000)} of the web shop` };
-  return JSON.stringify({ id: uuidLike(i), time, type, data });
+  return { id: uuidLike(i), time, type, data };
+}
+
+/** `numbers`: the last number of each key. */
+function write({ id, time, type, data }: Movement, key: string, form: EventForm, numbers: Map<string, number>): string {
+  switch (form) {
+    case 'json':
+      return JSON.stringify({ id, time, type, data });
+    case 'numbered': {
+      const sequence = (numbers.get(key) ?? 0) + 1;
+      numbers.set(key, sequence);
+      return JSON.stringify({ id, time, sequence, type, data });
+    }
+    case 'cloudevents':
+      return JSON.stringify({
+        specversion: '1.0',
+        id,
+        source: '/shop',
+        type,
+        time: new Date(time).toISOString(),
+        data,
+      });
+  }
 }
 
 /** As long as a UUID, and as little alike as two of them. */

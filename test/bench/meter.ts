@@ -1,8 +1,6 @@
 /** What a reader takes: time between the first event and the last, CPU time of everybody who takes part, memory. */
 import { readFileSync } from 'node:fs';
 
-export type Mode = 'counting' | 'time, dedupe' | 'none';
-
 /** CPU time per event in µs; undefined where the system does not tell. */
 export interface CpuPerEvent {
   readonly process: number;
@@ -12,7 +10,8 @@ export interface CpuPerEvent {
 }
 
 export interface Measurement {
-  readonly mode: Mode;
+  /** Name of the case. */
+  readonly mode: string;
   readonly messages: number;
   readonly seconds: number;
   readonly cpu: CpuPerEvent;
@@ -50,7 +49,7 @@ export class Meter {
   }
 
   /** Everything is stored. */
-  result(mode: Mode, messages: number): Measurement {
+  result(mode: string, messages: number): Measurement {
     const start = this.#start!;
     const end = this.#sample();
     const perEvent = (from: number | undefined, to: number | undefined): number | undefined =>

@@ -10,7 +10,8 @@ import { readerTask, report } from './readers.js';
 
 const POLL_MS = 5;
 
-const { mode, app, stream, servers, threads } = readerTask();
+const { bench, app, stream, servers, threads } = readerTask();
+const { order, dedupe, checkpoint, ...own } = bench.pipeline!;
 const connection = await connect({ servers: servers.nats.url });
 await createBucket(connection, app, 1);
 await connection.close();
@@ -22,10 +23,10 @@ const options = defaultOptions({
   stream: { name: STREAM },
   handler: 'ledger',
   partitions: PARTITIONS,
-  threads,
-  order: { mode: mode === 'none' ? 'none' : 'time' },
-  dedupe: { idempotent: mode === 'none' },
-  checkpoint: { interval: '1s' },
+  threads: own.threads ?? threads,
+  order: { mode: order },
+  dedupe: { idempotent: !dedupe },
+  checkpoint: { interval: checkpoint },
 });
 const composed = await composeNode(options, (level, event, fields) => {
   if (level === 'warn' || level === 'error') console.error(event, fields);
@@ -44,10 +45,10 @@ await starting;
 while (node.status().eventsRead < stream.messages || node.status().inFlightBytes > 0) await delay(POLL_MS);
 meter.last();
 
-const expected = mode === 'none' ? stream.messages : stream.messages - stream.duplicates;
+const expected = !dedupe && order !== 'sequence' ? stream.messages : stream.messages - stream.duplicates;
 while (applied() < expected) await delay(POLL_MS);
 await composed.close();
-report(meter.result(mode, stream.messages));
+report(meter.result(bench.name, stream.messages));
 
 function applied(): number {
   return node.status().partitions.reduce((sum, { report }) => sum + (report?.counters.applied ?? 0), 0);

@@ -1,12 +1,13 @@
 /** Starts one reader in a process of its own and waits for what it measured. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import type { BenchCase } from './cases.js';
 import type { FilledStream } from './fill-stream.js';
-import type { Measurement, Mode } from './meter.js';
+import type { Measurement } from './meter.js';
 
 /** What a reader is told, as JSON in its first argument. */
 export interface ReaderTask {
-  readonly mode: Mode;
+  readonly bench: BenchCase;
   readonly app: string;
   readonly stream: FilledStream;
   readonly threads: number;
@@ -18,8 +19,7 @@ export interface ReaderTask {
 
 /** Throws if the reader ends without a result. */
 export async function runReader(task: ReaderTask, profileDir: string | undefined): Promise<Measurement> {
-  const entry = task.mode === 'counting' ? './counting-reader.js' : './millrace-reader.js';
-  const child = fork(new URL(entry, import.meta.url), [JSON.stringify(task)], {
+  const child = fork(new URL(`./${task.bench.reader}-reader.js`, import.meta.url), [JSON.stringify(task)], {
     execArgv: profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`],
   });
   let result: Measurement | undefined;
@@ -27,7 +27,7 @@ export async function runReader(task: ReaderTask, profileDir: string | undefined
     result = message as Measurement;
   });
   const [code] = (await once(child, 'exit')) as [number | null];
-  if (result === undefined || code !== 0) throw new Error(`the reader "${task.mode}" ended with ${code}`);
+  if (result === undefined || code !== 0) throw new Error(`the reader "${task.bench.name}" ended with ${code}`);
   return result;
 }
 

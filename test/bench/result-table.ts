@@ -23,7 +23,7 @@ export function resultTable(measured: readonly Measurement[]): string {
     return [
       mode,
       Math.round(rateOf(mode)).toLocaleString('en'),
-      (rateOf(mode) / rateOf('counting')).toFixed(2),
+      modes.includes('counting') ? (rateOf(mode) / rateOf('counting')).toFixed(2) : '-',
       cpu('process'),
       cpu('mainThread'),
       cpu('nats'),

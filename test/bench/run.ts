@@ -1,13 +1,18 @@
 /**
  * The benchmark: how fast is a prefilled stream drained into state, next to a loop that only counts it?
  *
- *   npm run bench -- [--events N] [--keys N] [--rounds N] [--threads N] [--quick] [--json FILE] [--profile DIR]
+ *   npm run bench -- [--events N] [--keys N] [--rounds N] [--threads N] [--form json|numbered|cloudevents]
+ *                    [--matrix | --case NAME …] [--quick] [--record] [--json FILE] [--profile DIR]
  *
  * One run starts a nats-server and a redis-server of its own, fills a stream once, and then, round by round, reads it
  * whole in a fresh process for each of
+ *   bytes           a bare socket that asks for everything and looks at nothing: what the server gives at most
  *   counting        the client library's `consume()`, which counts and does nothing else
  *   time, dedupe    the whole pipeline: order by time, dedupe by id, a checkpoint a second; the figure that matters
  *   none            the whole pipeline without order and dedupe, a checkpoint a second
+ *
+ * and, with --matrix, for other orders, checkpoint intervals and numbers of threads. --quick is one short round that is
+ * compared with the recorded baseline; --record writes the baseline.
  *
  * Measured: events per second from the first event read to the last applied, CPU time per event of the reading process
  * (until everything is stored), its main thread, nats-server and redis-server, and the peak memory of the process.
@@ -24,14 +29,17 @@ import { connect } from '@nats-io/transport-node';
 import { locateServers } from '../../src/services/binaries.js';
 import { startNatsServer } from '../../src/services/nats-server.js';
 import { startRedisServer } from '../../src/services/redis-server.js';
+import { comparison, figuresOf, recordBaseline } from './baseline.js';
 import { readBenchOptions } from './bench-options.js';
+import { benchCases } from './cases.js';
 import { fillStream } from './fill-stream.js';
 import type { Measurement } from './meter.js';
 import { runReader } from './readers.js';
-import { median, resultTable } from './result-table.js';
+import { resultTable } from './result-table.js';
 import { checkStore } from './store-check.js';
 
 const options = readBenchOptions();
+const cases = benchCases(options.form, options.matrix, options.cases);
 const say = (line: string): void => console.error(line);
 
 const dir = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
@@ -47,12 +55,14 @@ try {
 
   const measured: Measurement[] = [];
   for (let round = 1; round <= options.rounds; round++) {
-    for (const mode of ['counting', 'time, dedupe', 'none'] as const) {
-      const app = `round-${round}-${mode === 'none' ? 'none' : 'time'}`;
+    for (const bench of cases) {
+      const app = `round-${round}-${cases.indexOf(bench)}`;
       const servers = { nats: { url: nats.url, pid: nats.pid }, redis: { url: redis.url, pid: redis.pid } };
-      const result = await runReader({ mode, app, stream, servers, threads: options.threads }, options.profile);
-      if (mode !== 'counting') await checkStore(redis.url, app, stream, mode === 'none');
-      say(`round ${round}, ${mode}: ${Math.round(result.messages / result.seconds)} events/s`);
+      const result = await runReader({ bench, app, stream, servers, threads: options.threads }, options.profile);
+      const { pipeline } = bench;
+      if (pipeline !== undefined)
+        await checkStore(redis.url, app, stream, !pipeline.dedupe && pipeline.order !== 'sequence');
+      say(`round ${round}, ${bench.name}: ${Math.round(result.messages / result.seconds)} events/s`);
       measured.push(result);
     }
   }
@@ -62,12 +72,11 @@ try {
       `${availableParallelism()} cores; median of ${options.rounds} round${options.rounds === 1 ? '' : 's'}\n`,
   );
   console.log(resultTable(measured));
-  if (options.json !== undefined) {
-    const rate = (mode: string): number =>
-      median(measured.filter((each) => each.mode === mode).map(({ messages, seconds }) => messages / seconds));
-    const ratio = rate('time, dedupe') / rate('counting');
-    await writeFile(options.json, `${JSON.stringify({ options, stream, ratio, measured }, null, 2)}\n`);
-  }
+  const figures = figuresOf(measured);
+  if (options.baseline === 'record') await recordBaseline(figures, options);
+  if (options.baseline === 'compare') console.log(await comparison(figures));
+  if (options.json !== undefined)
+    await writeFile(options.json, `${JSON.stringify({ options, stream, figures, measured }, null, 2)}\n`);
 } finally {
   await connection.close();
   await Promise.all([nats.stop(), redis.stop()]);

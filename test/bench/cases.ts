@@ -1,0 +1,57 @@
+/** What is measured side by side, each in a process of its own over the same stream. */
+import type { EventForm } from './fill-stream.js';
+
+/** How the pipeline is set for one case. */
+export interface Pipeline {
+  readonly order: 'time' | 'none' | 'sequence';
+  readonly dedupe: boolean;
+  readonly checkpoint: string;
+  /** Threads, where the case does not leave them to `--threads`. */
+  readonly threads?: number;
+}
+
+export interface BenchCase {
+  readonly name: string;
+  /** What reads the stream: `bytes` a bare socket, `counting` the library's consumer. */
+  readonly reader: 'bytes' | 'counting' | 'millrace';
+  readonly pipeline?: Pipeline;
+  /** Runs by itself only with `--matrix`. */
+  readonly isExtra?: boolean;
+}
+
+const pipeline = (order: Pipeline['order'], dedupe: boolean, checkpoint: string, threads?: number): Pipeline => ({
+  order,
+  dedupe,
+  checkpoint,
+  ...(threads === undefined ? {} : { threads }),
+});
+
+const cases: readonly BenchCase[] = [
+  { name: 'bytes', reader: 'bytes' },
+  { name: 'counting', reader: 'counting' },
+  { name: 'time, dedupe', reader: 'millrace', pipeline: pipeline('time', true, '1s') },
+  { name: 'none', reader: 'millrace', pipeline: pipeline('none', false, '1s') },
+  { name: 'time', reader: 'millrace', pipeline: pipeline('time', false, '1s'), isExtra: true },
+  { name: 'none, dedupe', reader: 'millrace', pipeline: pipeline('none', true, '1s'), isExtra: true },
+  { name: 'time, dedupe, 100ms', reader: 'millrace', pipeline: pipeline('time', true, '100ms'), isExtra: true },
+  { name: 'time, dedupe, 10s', reader: 'millrace', pipeline: pipeline('time', true, '10s'), isExtra: true },
+  { name: 'time, dedupe, 60s', reader: 'millrace', pipeline: pipeline('time', true, '60s'), isExtra: true },
+  { name: 'time, dedupe, 2 threads', reader: 'millrace', pipeline: pipeline('time', true, '1s', 2), isExtra: true },
+  { name: 'none, 2 threads', reader: 'millrace', pipeline: pipeline('none', false, '1s', 2), isExtra: true },
+];
+
+const numbered: BenchCase = {
+  name: 'sequence',
+  reader: 'millrace',
+  pipeline: pipeline('sequence', true, '1s'),
+  isExtra: true,
+};
+
+/** The cases for a stream of this form. Throws TypeError for a name that is none of them. */
+export function benchCases(form: EventForm, matrix: boolean, names: readonly string[] | undefined): BenchCase[] {
+  const possible = form === 'numbered' ? [...cases, numbered] : cases;
+  for (const name of names ?? [])
+    if (!possible.some((one) => one.name === name))
+      throw new TypeError(`there is no case ${JSON.stringify(name)}: ${possible.map((one) => one.name).join(' | ')}`);
+  return possible.filter(({ name, isExtra }) => names?.includes(name) ?? (matrix || isExtra !== true));
+}
