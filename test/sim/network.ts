@@ -9,13 +9,13 @@
  */
 import type { ErrorCode } from '../../src/errors.js';
 import { MillraceError } from '../../src/errors.js';
+import type { Life, VirtualTime } from '../../src/testing/virtual-time.js';
+import { OUTSIDE } from '../../src/testing/virtual-time.js';
 import type { Random } from '../support/random.js';
 import type { Coverage } from './coverage.js';
 import type { Mishap, Plan } from './plan.js';
 import type { SimProcess } from './process.js';
 import type { Effect, Trace } from './trace.js';
-import type { Life, VirtualTime } from './virtual-time.js';
-import { OUTSIDE } from './virtual-time.js';
 
 export type Service = 'store' | 'log' | 'coordinator';
 

@@ -1,7 +1,7 @@
 /** One process of the simulation: it lives, stands still, dies, and has a wall clock of its own. */
 import type { Clock } from '../../src/ports/clock.js';
+import type { Life, VirtualTime } from '../../src/testing/virtual-time.js';
 import type { Service } from './network.js';
-import type { Life, VirtualTime } from './virtual-time.js';
 import { T0 } from './workload.js';
 
 export class SimProcess implements Life {

@@ -1,10 +1,11 @@
 /** A seed, run twice: once with the auditor, once without; both must leave the same trace. */
+
+import { drive } from '../../src/testing/virtual-time.js';
 import type { Coverage } from './coverage.js';
 import { checkEnd, whatIsMissing } from './final-check.js';
 import type { Plan, PlanBounds } from './plan.js';
 import { planOf, smallRuns } from './plan.js';
 import type { Planted } from './planted.js';
-import { drive } from './virtual-time.js';
 import type { Publish } from './workload.js';
 import { workloadOf } from './workload.js';
 import type { Violation } from './world.js';

@@ -9,10 +9,10 @@ import type {
   ReadSink,
   StreamInfo,
 } from '../../src/ports/event-log.js';
+import type { VirtualTime } from '../../src/testing/virtual-time.js';
 import type { Connection, Network } from './network.js';
 import type { SimProcess } from './process.js';
 import type { Trace } from './trace.js';
-import type { VirtualTime } from './virtual-time.js';
 
 export interface LogTerms {
   readonly time: VirtualTime;

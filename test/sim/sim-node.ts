@@ -13,6 +13,7 @@ import type { LogLine } from '../../src/ports/log.js';
 import type { MainToHost } from '../../src/protocol/messages.js';
 import { keyRoute } from '../../src/runtime/key-route.js';
 import { Node } from '../../src/runtime/node.js';
+import type { VirtualTime } from '../../src/testing/virtual-time.js';
 import { formatOf } from '../unit/raw-events.js';
 import type { Network } from './network.js';
 import type { OwnerAudit } from './owner-audit.js';
@@ -25,7 +26,6 @@ import { SimStore } from './sim-store.js';
 import type { SimThread } from './sim-threads.js';
 import { SimThreads } from './sim-threads.js';
 import type { Trace } from './trace.js';
-import type { VirtualTime } from './virtual-time.js';
 
 export const STREAM = 'EVENTS';
 

@@ -2,9 +2,9 @@
 import type { Host } from '../../src/host/host.js';
 import type { HostLink, Threads } from '../../src/ports/threads.js';
 import type { HostToMain, MainToHost } from '../../src/protocol/messages.js';
+import type { Life, VirtualTime } from '../../src/testing/virtual-time.js';
 import type { Network } from './network.js';
 import type { SimProcess } from './process.js';
-import type { Life, VirtualTime } from './virtual-time.js';
 
 export interface ThreadTerms {
   readonly time: VirtualTime;

@@ -1,11 +1,11 @@
 /** The faults that happen once: when they come, whom they hit, and what they do. */
 import type { MemorySnapshot } from '../../src/adapters/memory/memory-checkpoint-store.js';
+import { OUTSIDE } from '../../src/testing/virtual-time.js';
 import type { AuditSnapshot } from './auditor.js';
 import type { Service } from './network.js';
 import type { PlannedStrike, Strike } from './plan.js';
 import type { SimNode } from './sim-node.js';
 import { STREAM } from './sim-node.js';
-import { OUTSIDE } from './virtual-time.js';
 import type { World } from './world.js';
 
 const NODES_MAX = 3;

@@ -11,6 +11,7 @@ import type { Handler } from '../../src/core/actor/handler.js';
 import { codeOf, messageOf } from '../../src/errors.js';
 import { timeText } from '../../src/ports/event-log.js';
 import type { LogLine } from '../../src/ports/log.js';
+import { OUTSIDE, VirtualTime } from '../../src/testing/virtual-time.js';
 import { Random } from '../support/random.js';
 import { Auditor } from './auditor.js';
 import { Coverage } from './coverage.js';
@@ -26,7 +27,6 @@ import type { Surroundings } from './sim-node.js';
 import { SimNode, STREAM } from './sim-node.js';
 import { Strikes } from './strikes.js';
 import { Trace } from './trace.js';
-import { OUTSIDE, VirtualTime } from './virtual-time.js';
 import type { Publish } from './workload.js';
 import { T0 } from './workload.js';
 
