@@ -1,12 +1,14 @@
 /**
  * Faults on real processes, at length:
  *   node dist/test/chaos/main.js --fault kill --rounds 200
+ *   node dist/test/chaos/main.js --fault sql-kill --rounds 100 --store sqlite|postgres
  *   node dist/test/chaos/main.js --workload 300000 --faults 50 [--store services|sqlite|postgres|all]
  * A verdict on standard output, with `--json` as one JSON document; exit code 1 if anything was wrong.
  */
 import { parseArgs } from 'node:util';
 import { storeNames } from './arena.js';
 import { type KillResult, killRounds } from './kill-rounds.js';
+import { type SqlKillResult, sqlKillRounds } from './sql-kill-rounds.js';
 import { runWorkload, type WorkloadResult } from './workload-run.js';
 
 const { values } = parseArgs({
@@ -30,9 +32,9 @@ const progress = (line: string): void => {
 
 function usage(problem: string): never {
   process.stderr.write(
-    `${problem}\nUsage: --fault kill --rounds N, or --workload EVENTS --faults N [--order time|sequence] [--store services|sqlite|postgres|all] [--from EPOCH_MS]`,
+    `${problem}\nUsage: --fault kill --rounds N, --fault sql-kill --rounds N --store sqlite|postgres, or --workload EVENTS --faults N [--order time|sequence] [--store services|sqlite|postgres|all] [--from EPOCH_MS]`,
   );
-  process.stderr.write('; both take --seed N and --json\n');
+  process.stderr.write('; all take --seed N and --json\n');
   process.exit(2);
 }
 
@@ -46,7 +48,7 @@ function timeOfFirst(): number {
   return /^\d{13}$/.test(values.from) ? Number(values.from) : usage(`--from must be epoch ms, not ${values.from}`);
 }
 
-async function run(): Promise<readonly (KillResult | WorkloadResult)[]> {
+async function run(): Promise<readonly (KillResult | SqlKillResult | WorkloadResult)[]> {
   if (values.workload !== undefined) {
     const orders = (['time', 'sequence'] as const).filter((order) => (values.order ?? order) === order);
     if (orders.length === 0) usage(`--order must be time or sequence, not ${values.order}`);
@@ -66,6 +68,11 @@ async function run(): Promise<readonly (KillResult | WorkloadResult)[]> {
       compareStores(results.slice(before));
     }
     return results;
+  }
+  if (values.fault === 'sql-kill') {
+    const { store } = values;
+    if (store !== 'sqlite' && store !== 'postgres') usage(`--store must be sqlite or postgres, not ${store}`);
+    return [await sqlKillRounds({ database: store, rounds: count('rounds', values.rounds), seed, progress })];
   }
   if (values.fault !== 'kill') usage('what is to be done?');
   return [await killRounds({ rounds: count('rounds', values.rounds), seed, progress })];

@@ -56,7 +56,10 @@ export function postgresPool(options: PostgresPoolOptions): PostgresPool {
     query_timeout: statementMs + 1_000,
     types: numbers,
   });
-  pool.on('error', () => undefined); // of a connection that nobody uses; the next one is made when it is needed
+  // A connection that is lost tells whoever uses it next. Without a listener, the loss between two statements of a
+  // transaction would end the process.
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return {
     connect: async () => clientOf(await pool.connect()),
     end: async () => {
