@@ -117,7 +117,8 @@ export class Host {
         void this.#claim(message);
         return;
       case 'halt':
-        void this.#partitions.get(message.partition)?.stop(errorOf(message.fault), true);
+        // What another node has claimed is not ours to save.
+        void this.#partitions.get(message.partition)?.stop(errorOf(message.fault), message.fault.code !== 'FENCED');
         return;
       case 'ask':
         void this.#answer(message);

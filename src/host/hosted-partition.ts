@@ -314,8 +314,10 @@ export class HostedPartition {
       const isOurs = (): boolean => this.#phase !== 'over';
       const verdict = await retrying(clock, log, 'checkpoint.commit', isOurs, () => store.commit(commit));
       if (verdict === undefined) return;
-      if (verdict === 'fenced')
+      if (verdict === 'fenced') {
+        log('warn', 'checkpoint.refused', { partition: this.partition, number: commit.number });
         throw new MillraceError('FENCED', `partition ${this.partition}: checkpoint ${commit.number} was refused`);
+      }
       const outputs = actor.confirm();
       this.#savedAt = savedAt;
       committed(clock.elapsed() - startedAt, commit.state.set.length);

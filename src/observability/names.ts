@@ -111,6 +111,7 @@ export const logEvents: Readonly<Record<string, string>> = {
   'handler.slow': 'A node falls behind because its handler takes most of a thread’s time.',
   'key.hot': 'A node falls behind because one key is a large part of a thread’s work; its events cannot be spread.',
   'http.change': 'An operator changed something over HTTP: released, skipped, edited or replayed.',
+  'checkpoint.refused': 'The store refused a checkpoint, because another owner or another number is stored by now.',
   'cluster.beat': 'The other nodes could not be told that this one is there; it is tried again.',
   'cluster.gone': 'A node has not been heard of for a lease; its partitions are taken over.',
   'cluster.name': 'Another process may have the name of this node; one lease shows whether it is alive.',

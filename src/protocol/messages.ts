@@ -87,7 +87,7 @@ export type MainToHost =
     }
   /** Nothing for this host up to `anchor`; the stream has reached `streamTime` (epoch ms). */
   | { readonly kind: 'mark'; readonly stream: number; readonly anchor: Anchor; readonly streamTime: number }
-  /** Stop the partition for good, its last decided state saved. */
+  /** Stop the partition for good, its last decided state saved unless it is another node's by now. */
   | { readonly kind: 'halt'; readonly partition: number; readonly fault: Fault }
   /** Save everything decided of a partition and let go of it; in order with its batches. */
   | { readonly kind: 'release'; readonly partition: number; readonly epoch: number }

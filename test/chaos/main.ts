@@ -1,12 +1,15 @@
 /**
  * Faults on real processes, at length:
  *   node dist/test/chaos/main.js --fault kill --rounds 200
+ *   node dist/test/chaos/main.js --fault zombie --rounds 100
+ *   node dist/test/chaos/main.js --fault rolling --rounds 100
  *   node dist/test/chaos/main.js --fault sql-kill --rounds 100 --store sqlite|postgres
  *   node dist/test/chaos/main.js --workload 300000 --faults 50 [--store services|sqlite|postgres|all]
  * A verdict on standard output, with `--json` as one JSON document; exit code 1 if anything was wrong.
  */
 import { parseArgs } from 'node:util';
 import { storeNames } from './arena.js';
+import { type ClusterResult, clusterRounds } from './cluster-rounds.js';
 import { type KillResult, killRounds } from './kill-rounds.js';
 import { type SqlKillResult, sqlKillRounds } from './sql-kill-rounds.js';
 import { runWorkload, type WorkloadResult } from './workload-run.js';
@@ -32,7 +35,7 @@ const progress = (line: string): void => {
 
 function usage(problem: string): never {
   process.stderr.write(
-    `${problem}\nUsage: --fault kill --rounds N, --fault sql-kill --rounds N --store sqlite|postgres, or --workload EVENTS --faults N [--order time|sequence] [--store services|sqlite|postgres|all] [--from EPOCH_MS]`,
+    `${problem}\nUsage: --fault kill|zombie|rolling --rounds N, --fault sql-kill --rounds N --store sqlite|postgres, or --workload EVENTS --faults N [--order time|sequence] [--store services|sqlite|postgres|all] [--from EPOCH_MS]`,
   );
   process.stderr.write('; all take --seed N and --json\n');
   process.exit(2);
@@ -48,7 +51,7 @@ function timeOfFirst(): number {
   return /^\d{13}$/.test(values.from) ? Number(values.from) : usage(`--from must be epoch ms, not ${values.from}`);
 }
 
-async function run(): Promise<readonly (KillResult | SqlKillResult | WorkloadResult)[]> {
+async function run(): Promise<readonly (KillResult | ClusterResult | SqlKillResult | WorkloadResult)[]> {
   if (values.workload !== undefined) {
     const orders = (['time', 'sequence'] as const).filter((order) => (values.order ?? order) === order);
     if (orders.length === 0) usage(`--order must be time or sequence, not ${values.order}`);
@@ -69,13 +72,21 @@ async function run(): Promise<readonly (KillResult | SqlKillResult | WorkloadRes
     }
     return results;
   }
-  if (values.fault === 'sql-kill') {
-    const { store } = values;
-    if (store !== 'sqlite' && store !== 'postgres') usage(`--store must be sqlite or postgres, not ${store}`);
-    return [await sqlKillRounds({ database: store, rounds: count('rounds', values.rounds), seed, progress })];
+  const rounds = count('rounds', values.rounds);
+  switch (values.fault) {
+    case 'kill':
+      return [await killRounds({ rounds, seed, progress })];
+    case 'zombie':
+    case 'rolling':
+      return [await clusterRounds({ fault: values.fault, rounds, seed, progress })];
+    case 'sql-kill': {
+      const { store } = values;
+      if (store !== 'sqlite' && store !== 'postgres') usage(`--store must be sqlite or postgres, not ${store}`);
+      return [await sqlKillRounds({ database: store, rounds, seed, progress })];
+    }
+    default:
+      return usage('what is to be done?');
   }
-  if (values.fault !== 'kill') usage('what is to be done?');
-  return [await killRounds({ rounds: count('rounds', values.rounds), seed, progress })];
 }
 
 /** Every store must have been left with the same states and the same dead letters. */

@@ -5,7 +5,7 @@ import { Cluster } from '../support/cluster.js';
 import type { NodeProcess } from '../support/node-process.js';
 import { PauseWatch, percentile } from '../support/pause-watch.js';
 import { expectStored, RecordWatch, untilDecided } from '../support/redis-state.js';
-import { until } from '../support/until.js';
+import { isContiguous, untilShared } from '../support/shares.js';
 
 // Every wait inside has a deadline of its own; this one is for slow machines.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
@@ -18,31 +18,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => cluster.stop());
-
-async function owned(node: NodeProcess): Promise<number[]> {
-  const { partitions } = await node.status();
-  return partitions.filter(({ phase }) => phase === 'running').map(({ partition }) => partition);
-}
-
-/** Waits until the nodes own everything, each its share, each partition once. */
-async function untilShared(nodes: readonly NodeProcess[]): Promise<number[][]> {
-  let shares: number[][] = [];
-  await until(
-    async () => {
-      shares = await Promise.all(nodes.map(owned));
-      const all = shares.flat().sort((a, b) => a - b);
-      const sizes = shares.map((share) => share.length);
-      const isWhole = all.length === PARTITIONS && all.every((partition, i) => partition === i);
-      return isWhole && Math.max(...sizes) - Math.min(...sizes) <= 1;
-    },
-    60_000,
-    () => `${nodes.length} nodes with a share each; there are ${JSON.stringify(shares)}`,
-  );
-  return shares;
-}
-
-const isContiguous = (share: readonly number[]): boolean =>
-  [...share].sort((a, b) => a - b).every((partition, i, all) => i === 0 || partition === all[i - 1]! + 1);
 
 describe('F26: 1, 3, 5, 2 nodes under load', () => {
   it('share in contiguous ranges; nothing is lost, repeated or reordered; clean hand-overs replay nothing', async () => {
