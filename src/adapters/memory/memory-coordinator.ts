@@ -74,6 +74,7 @@ export class MemoryCoordinator implements Coordinator, Membership {
       name: this.#node,
       revision: ++this.#board.revision,
     });
+    this.#board.left.delete(this.#node);
     this.#changed();
     return 'present';
   }
