@@ -229,7 +229,7 @@ export class Host {
         claimPartition(store, { ...request, layout: this.#options.actor.layout, now: clock.now() }),
       );
     } catch (error) {
-      if (isWanted()) post({ kind: 'refused', partition, fault: faultOf(error) });
+      if (isWanted()) post({ kind: 'refused', partition, epoch, fault: faultOf(error) });
       return;
     }
     if (claimed === undefined || !isWanted()) return;
@@ -240,6 +240,7 @@ export class Host {
     post({
       kind: 'claimed',
       partition,
+      epoch,
       stream: newestOf(record.chain).stream,
       position: record.position,
       anchor: record.anchor,

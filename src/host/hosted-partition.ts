@@ -77,6 +77,11 @@ export class HostedPartition {
     return this.#claimed.record.partition;
   }
 
+  /** Epoch of the claim. */
+  get epoch(): number {
+    return epochOf(this.#claimed.owner);
+  }
+
   get actor(): Actor | undefined {
     return this.#phase === 'running' ? this.#actor : undefined;
   }
@@ -246,7 +251,8 @@ export class HostedPartition {
     this.#phase = 'full';
     // Fenced meanwhile, it has said so, and there is nothing left that an operator could mend.
     void this.flush().then((isOurs) => {
-      if (isOurs) this.#deps.post({ kind: 'stopped', partition: this.partition, fault: faultOf(error) });
+      if (isOurs)
+        this.#deps.post({ kind: 'stopped', partition: this.partition, epoch: this.epoch, fault: faultOf(error) });
     });
   }
 
@@ -268,7 +274,7 @@ export class HostedPartition {
       forced: actor.forced,
       deadStored: actor.deadStored,
       counters: actor.counters,
-      claimed: { epoch: epochOf(this.#claimed.owner), counters: this.#claimed.record.counters },
+      claimed: { epoch: this.epoch, counters: this.#claimed.record.counters },
     };
   }
 
@@ -332,6 +338,6 @@ export class HostedPartition {
     this.#actor = undefined;
     if (this.#reported) return;
     this.#reported = true;
-    this.#deps.post({ kind: 'stopped', partition: this.partition, fault: faultOf(error) });
+    this.#deps.post({ kind: 'stopped', partition: this.partition, epoch: this.epoch, fault: faultOf(error) });
   }
 }

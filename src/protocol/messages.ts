@@ -104,6 +104,8 @@ export type HostToMain =
   | {
       readonly kind: 'claimed';
       readonly partition: number;
+      /** Epoch of the claim, here and below: what is said of an earlier one comes too late. */
+      readonly epoch: number;
       readonly stream: string;
       readonly position: Position;
       readonly anchor: Anchor;
@@ -112,7 +114,7 @@ export type HostToMain =
       /** A record was written that was not there before. */
       readonly created: boolean;
     }
-  | { readonly kind: 'refused'; readonly partition: number; readonly fault: Fault }
+  | { readonly kind: 'refused'; readonly partition: number; readonly epoch: number; readonly fault: Fault }
   /** The batch is taken in; its buffer comes back for the next one. */
   | {
       readonly kind: 'done';
@@ -122,7 +124,7 @@ export type HostToMain =
       readonly count: number;
     }
   /** The incarnation is over: `fenced` means claim again, everything else that an operator must look. */
-  | { readonly kind: 'stopped'; readonly partition: number; readonly fault: Fault }
+  | { readonly kind: 'stopped'; readonly partition: number; readonly epoch: number; readonly fault: Fault }
   /** Everything decided is stored and the partition is let go; undefined if there was nothing to store any more. */
   | {
       readonly kind: 'released';

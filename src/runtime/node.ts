@@ -353,7 +353,7 @@ export class Node {
         void this.#onClaimed(message);
         return;
       case 'refused':
-        this.#halt(message.partition, message.fault);
+        this.#onRefused(message);
         return;
       case 'stopped':
         void this.#onStopped(message);
@@ -422,7 +422,7 @@ export class Node {
   async #onClaimed(message: Message<'claimed'>): Promise<void> {
     const { partition } = message;
     const status = this.#table.get(partition);
-    if (status?.phase !== 'claiming') return;
+    if (status?.phase !== 'claiming' || status.epoch !== message.epoch) return;
     const { line } = this.#deps;
     const { epoch } = status;
     const isWanted = (): boolean => this.#isAlive() && status.phase === 'claiming' && status.epoch === epoch;
@@ -460,10 +460,18 @@ export class Node {
     if (this.#claiming.size === 0 && this.#ownership?.missing === 0) this.#settled();
   }
 
-  /** N2. */
-  async #onStopped({ partition, fault }: Message<'stopped'>): Promise<void> {
+  /** Among several nodes, who loses a race for a partition leaves it to whoever has won. */
+  #onRefused({ partition, epoch, fault }: Message<'refused'>): void {
     const status = this.#table.get(partition);
-    if (status === undefined || status.phase === 'halted') return;
+    if (status?.epoch !== epoch) return;
+    if (fault.code === 'FENCED' && this.#ownership !== undefined) void this.#handover.letGo(status, undefined);
+    else this.#halt(partition, fault);
+  }
+
+  /** N2. */
+  async #onStopped({ partition, epoch, fault }: Message<'stopped'>): Promise<void> {
+    const status = this.#table.get(partition);
+    if (status === undefined || status.epoch !== epoch || status.phase === 'halted') return;
     if (status.phase === 'releasing') {
       void this.#handover.letGo(status, undefined);
       return;

@@ -55,7 +55,7 @@ export interface OwnershipDependencies {
   readonly clock: Clock;
   readonly line: LogLine;
   readonly held: () => Iterable<Held>;
-  /** Whether every thread has made progress since this was asked last, and how many reports there were in all. */
+  /** Asked with every beat: whether every thread makes progress, and how many reports there were in all. */
   readonly progress: () => { readonly isWhole: boolean; readonly reports: number };
   readonly events: OwnershipEvents;
 }
@@ -72,7 +72,6 @@ export class Ownership {
   #view: ClusterView | undefined;
   readonly #presence: Presence;
   readonly #evicting = new Set<string>();
-  #silentBeats = 0;
   #target: ReadonlySet<number> | undefined;
   #reviewing = false;
   #cancelBeat: () => void = () => undefined;
@@ -240,14 +239,13 @@ export class Ownership {
     }
   }
 
-  /** W3. Counts beats, not time: after a pause of the whole process no thread is to blame. */
+  /** W3. */
   #entry(): MemberEntry {
     const { url } = this.#options;
     const { isWhole, reports } = this.#deps.progress();
-    this.#silentBeats = isWhole ? 0 : this.#silentBeats + 1;
     return {
       isLeaving: this.#phase === 'leaving',
-      isStalled: this.#silentBeats > BEATS,
+      isStalled: !isWhole,
       reads: [OLDEST_FORMAT, RECORD_FORMAT],
       url,
       since: this.#since,

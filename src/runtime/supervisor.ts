@@ -28,6 +28,9 @@ const SILENT_MS_MAX = 45_000;
 /** Looks without a word in between, not a time: after a pause of the whole process nobody is to blame. */
 const SILENT_LOOKS = 5;
 
+/** Questions of `progress` that a thread may leave without a word in between. */
+const SILENT_QUESTIONS = 4;
+
 export class Supervisor {
   readonly #threads: Threads;
   readonly #clock: Clock;
@@ -36,8 +39,8 @@ export class Supervisor {
   readonly #silentMs: number;
   readonly #links = new Map<number, HostLink>();
   readonly #crashes: number[] = [];
-  /** Slots that have said nothing since `progress` was asked last. */
-  readonly #silent = new Set<number>();
+  /** How often `progress` was asked since each slot said something. */
+  readonly #silent = new Map<number, number>();
   #reports = 0;
   #stopping = false;
 
@@ -90,16 +93,19 @@ export class Supervisor {
     });
   }
 
-  /** Whether every thread has said something since this was asked last; a thread that works reports twice a second. */
+  /**
+   * Whether every thread makes progress: none has been silent over the last so many times that this was asked. Counts
+   * questions, not time: after a pause of the whole process no thread is to blame. `reports`: how often threads spoke.
+   */
   progress(): { readonly isWhole: boolean; readonly reports: number } {
-    const isWhole = this.#silent.size === 0;
-    for (const slot of this.#links.keys()) this.#silent.add(slot);
+    const isWhole = ![...this.#silent.keys()].some((slot) => this.isSilent(slot));
+    for (const slot of this.#links.keys()) this.#silent.set(slot, (this.#silent.get(slot) ?? 0) + 1);
     return { isWhole, reports: this.#reports };
   }
 
-  /** Whether the slot has said nothing since `progress` was asked last. */
+  /** Whether the thread of the slot has stopped making progress, or is gone. */
   isSilent(slot: number): boolean {
-    return this.#silent.has(slot);
+    return !this.#links.has(slot) || (this.#silent.get(slot) ?? 0) > SILENT_QUESTIONS;
   }
 
   /** Ends the thread of a slot at once; it is replaced. */

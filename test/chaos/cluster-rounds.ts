@@ -32,6 +32,8 @@ export interface ClusterResult {
   readonly takenOver: number;
   /** Events applied again after a clean hand-over. */
   readonly replayed: number;
+  /** Partitions that were let go without their events being counted: their host was gone or never ran them. */
+  readonly uncounted: number;
   /** Commits of frozen nodes that the store refused when they woke up. */
   readonly refusedCommits: number;
   readonly checkpointsSeen: number;
@@ -126,12 +128,15 @@ export async function clusterRounds({ fault, rounds, seed, progress }: ClusterOp
     const gained = [...all].flatMap(({ logs }) => logs).filter(({ event }) => event === 'partition.gained');
     const moves = gained.map(({ fields }) => fields as { readonly released: boolean; readonly replayed?: number });
     const replayed = moves.reduce((sum, move) => sum + (move.replayed ?? 0), 0);
+    const uncounted = moves.filter((move) => move.released && move.replayed === undefined).length;
+    // A node that was killed may have let go of a partition that it never ran.
+    if (uncounted > 0 && killed === 0) violations.push(`${uncounted} partitions were given away unsaved`);
     if (replayed > 0) violations.push(`${replayed} events were applied again after clean hand-overs`);
     return {
       ...{ fault, rounds, seed, killed },
       handedOver: moves.filter(({ released }) => released).length,
       takenOver: moves.filter(({ released }) => !released).length,
-      replayed,
+      ...{ replayed, uncounted },
       refusedCommits: countLines(all, 'checkpoint.refused'),
       checkpointsSeen,
       events: wanted.events,

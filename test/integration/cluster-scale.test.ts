@@ -80,6 +80,9 @@ describe('F26: 1, 3, 5, 2 nodes under load', () => {
     const moves = (await Promise.all(nodes.map((node) => node.status()))).map((status) => status.moves);
     for (const { replayed, takenOver, lost } of moves)
       expect({ replayed, takenOver, lost }).toEqual({ replayed: 0, takenOver: 0, lost: 0 });
+    const gained = nodes.flatMap(({ logs }) => logs.filter(({ event }) => event === 'partition.gained'));
+    expect(gained.length).toBeGreaterThan(PARTITIONS / 2);
+    for (const { fields } of gained) expect(fields).toMatchObject({ released: true, replayed: 0 });
     await Promise.all(nodes.map((node) => node.drain()));
     await expectStored(cluster.db, app.name, wanted);
     await watch.stop();

@@ -30,7 +30,12 @@ class WillingThreads implements Threads {
   }
 
   fence(partition: number): void {
-    this.#receive({ kind: 'stopped', partition, fault: { code: 'FENCED', message: 'refused', problems: [] } });
+    this.#receive({
+      kind: 'stopped',
+      partition,
+      epoch: this.claims.at(-1)!,
+      fault: { code: 'FENCED', message: 'refused', problems: [] },
+    });
   }
 
   #take(message: MainToHost): void {
@@ -42,7 +47,16 @@ class WillingThreads implements Threads {
       { floor: 0, above: [] },
       { sequence: 0, time: '' },
     ];
-    this.#receive({ kind: 'claimed', partition, stream: 'EVENTS', position, anchor, applied: 0, created: true });
+    this.#receive({
+      kind: 'claimed',
+      partition,
+      epoch: this.claims.at(-1)!,
+      stream: 'EVENTS',
+      position,
+      anchor,
+      applied: 0,
+      created: true,
+    });
   }
 }
 

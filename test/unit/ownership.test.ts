@@ -166,15 +166,13 @@ describe('a node among others', () => {
     expect(b.told).toEqual([]);
   });
 
-  it('W3: a node with a thread that makes no progress for a lease hands everything over, and gets it back after', async () => {
+  it('W3: a node with a thread that makes no progress hands everything over, and gets a share again after', async () => {
     const stage = new Stage();
     const [a, b] = [stage.node('a'), stage.node('b')];
     await a.ownership.join();
     await b.ownership.join();
     await stage.clock.pass(500);
     a.isWhole = false;
-    await stage.clock.pass(LEASE_MS / 2);
-    expect(a.partitions).toEqual(range(0, 4));
     await stage.clock.pass(LEASE_MS);
     expect([a.partitions, b.partitions]).toEqual([[], range(0, 8)]);
     expect(b.ownership.status()!.members).toMatchObject([{ name: 'a', phase: 'stalled' }, { name: 'b' }]);
