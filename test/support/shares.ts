@@ -7,7 +7,7 @@ import { until } from './until.js';
 const ASK_AGAIN_MS = 40;
 
 /** Partitions that run on a node. */
-export async function runningOn(node: NodeProcess): Promise<number[]> {
+async function runningOn(node: NodeProcess): Promise<number[]> {
   const { partitions } = await node.status();
   return partitions.filter(({ phase }) => phase === 'running').map(({ partition }) => partition);
 }
