@@ -17,6 +17,8 @@ export interface Totals {
 }
 
 const POLL_MS = 20;
+/** Linux counts in ticks of 10 ms. */
+const TICK_MS = 10;
 
 export class MeasuredNode {
   readonly #process: NodeProcess;
@@ -50,6 +52,17 @@ export class MeasuredNode {
     try {
       const status = readFileSync(`/proc/${this.#process.pid}/status`, 'utf8');
       return Math.round(Number(/VmHWM:\s*(\d+)/.exec(status)![1]) / 1024);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** CPU time of the process, all threads, ms; undefined where the system does not tell. Source: proc(5). */
+  cpuMs(): number | undefined {
+    try {
+      const text = readFileSync(`/proc/${this.#process.pid}/stat`, 'utf8');
+      const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+      return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
     } catch {
       return undefined;
     }

@@ -5,10 +5,11 @@
  *   npm run bench:stores -- [--events N] [--only sqlite|services|postgres] [--write FILE]
  *
  * For each store, with everything it needs on this machine
- *   ingest     --events events are appended by one publisher with 5,000 under way, each acknowledged when it is stored
+ *   ingest     --events events are appended by one publisher with 5,000 under way, each acknowledged when it is stored;
+ *              CPU time of the publisher's process, which with SQLite is all there is
  *   sync       a node with one thread drains them: order `time`, settle 100 ms, dedupe, a checkpoint a second, a ledger of
- *              100,000 accounts. Events per second from the first read to the last taken in; the peak memory of the
- *              node's process (not of the servers)
+ *              100,000 accounts. Events per second from the first read to the last taken in; CPU time and peak memory of
+ *              the node's process (not of the servers)
  *   freshness  another application takes 2,000 events a second for 8 s, most of them up to 50 ms late; from the append of
  *              an event until a stored checkpoint has decided it
  *
@@ -34,6 +35,9 @@ interface Row {
   readonly store: string;
   readonly ingest: number;
   readonly sync: number;
+  /** CPU time of the publisher's and of the node's process, µs per event. */
+  readonly ingestCpu: number;
+  readonly syncCpu: number | undefined;
   readonly p50: number;
   readonly p99: number;
   readonly peakRssMiB: number | undefined;
@@ -56,22 +60,25 @@ const nodeOptions: OptionsInput = {
 
 async function measure(ground: Ground): Promise<Row> {
   const options = await ground.app('drain', nodeOptions);
-  const ingest = await fill(ground);
+  const filled = await fill(ground);
   const node = await new MeasuredNode(options).ready();
   const start = await node.until(({ read }) => read > 0);
+  const cpuMs = node.cpuMs();
   const end = await node.until(({ read, inFlightBytes }) => read >= events && inFlightBytes === 0);
+  const used = (node.cpuMs() ?? Number.NaN) - (cpuMs ?? Number.NaN);
   const peakRssMiB = node.peakRssMiB();
   await node.drain();
   const sync = ((end.read - start.read) * 1_000) / Math.max(1, end.at - start.at);
-  return { store: ground.name, ingest, sync, peakRssMiB, ...(await freshness(ground)) };
+  const syncCpu = Number.isNaN(used) ? undefined : (used * 1_000) / (end.read - start.read);
+  return { store: ground.name, ...filled, sync, syncCpu, peakRssMiB, ...(await freshness(ground)) };
 }
 
-/** Events per second. */
-async function fill(ground: Ground): Promise<number> {
+async function fill(ground: Ground): Promise<Pick<Row, 'ingest' | 'ingestCpu'>> {
   const load = new LoadEvents(SEED, KEYS);
   const from = Date.now() - events - 10_000;
   const made = Array.from({ length: events }, (_, n) => load.next(from + n));
   const startedAt = performance.now();
+  const before = process.cpuUsage();
   const pending = new Set<Promise<unknown>>();
   for (const { key, id, body } of made) {
     const sent: Promise<unknown> = append(ground.sink, key, id, body).then(() => pending.delete(sent));
@@ -79,7 +86,8 @@ async function fill(ground: Ground): Promise<number> {
     while (pending.size >= FLIGHT) await Promise.race(pending);
   }
   await Promise.all(pending);
-  return (events * 1_000) / (performance.now() - startedAt);
+  const { user, system } = process.cpuUsage(before);
+  return { ingest: (events * 1_000) / (performance.now() - startedAt), ingestCpu: (user + system) / events };
 }
 
 async function freshness(ground: Ground): Promise<Pick<Row, 'p50' | 'p99'>> {
@@ -107,9 +115,13 @@ for (const kind of kinds) {
 }
 
 const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
-const heading = ['store', 'ingest, events/s', 'SYNC, events/s', 'freshness p50, ms', 'p99, ms', 'peak memory, MiB'];
-const rows = measured.map(({ store, ingest, sync, p50, p99, peakRssMiB }) => [
-  ...[store, whole(ingest), whole(sync), whole(p50), whole(p99)],
+const micros = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(1));
+const heading = [
+  ...['store', 'ingest, events/s', 'CPU µs/event', 'SYNC, events/s', 'CPU µs/event'],
+  ...['freshness p50, ms', 'p99, ms', 'peak memory, MiB'],
+];
+const rows = measured.map(({ store, ingest, ingestCpu, sync, syncCpu, p50, p99, peakRssMiB }) => [
+  ...[store, whole(ingest), micros(ingestCpu), whole(sync), micros(syncCpu), whole(p50), whole(p99)],
   peakRssMiB === undefined ? '-' : whole(peakRssMiB),
 ]);
 const line = (words: readonly string[]): string => `| ${words.join(' | ')} |`;

@@ -3,7 +3,8 @@
  * `synchronous=FULL`, so that what was committed survives a power cut.
  *
  * Invariants
- * L1. One piece of work at a time: works wait for each other in the order of the calls.
+ * L1. One piece of work at a time: works wait for each other. Writes that wait together share a transaction, because
+ *     what a transaction costs is its flush; each is a savepoint in it, and none is done before the flush is.
  * L2. A lock that another connection holds is waited for with timers. SQLite's own waiting would stop the thread.
  * L3. A transaction that failed is rolled back before the next work begins; where the disk has failed, the connection
  *     is opened anew, because SQLite's idea of the file may be older than the file.
@@ -20,6 +21,9 @@ const WAIT_MS_MAX = 4;
 /** Pages of the write-ahead log before they are moved into the file: 16 MB. */
 const CHECKPOINT_PAGES = 4_000;
 
+/** Writes of one transaction; more would keep other connections waiting. */
+const GROUP_MAX = 16;
+
 const PRAGMAS = `
 PRAGMA busy_timeout = 0;
 PRAGMA synchronous = FULL;
@@ -33,6 +37,13 @@ export interface SqliteOptions {
   readonly busyMs?: number | undefined;
 }
 
+interface Write {
+  readonly what: string;
+  readonly work: (session: SqlSession) => Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 export class SqliteDatabase implements SqlDatabase {
   readonly dialect = 'sqlite';
   readonly name: string;
@@ -41,6 +52,8 @@ export class SqliteDatabase implements SqlDatabase {
   #connection: SqliteConnection | undefined;
   #session: SqliteSession | undefined;
   #work: Promise<unknown> = Promise.resolve();
+  /** Writes that wait for their turn. */
+  #writes: Write[] = [];
   #isClosed = false;
 
   /** Opens at the first use. */
@@ -59,7 +72,10 @@ export class SqliteDatabase implements SqlDatabase {
   }
 
   write<T>(what: string, work: (session: SqlSession) => Promise<T>): Promise<T> {
-    return this.#next(what, 'BEGIN IMMEDIATE', work);
+    return new Promise<T>((resolve, reject) => {
+      this.#writes.push({ what, work, resolve: resolve as (value: unknown) => void, reject });
+      if (this.#writes.length % GROUP_MAX === 1) this.#work = this.#work.then(() => this.#runWrites());
+    });
   }
 
   /** After the works that were called before. */
@@ -74,6 +90,40 @@ export class SqliteDatabase implements SqlDatabase {
     const done = this.#work.then(() => this.#run(what, begin, work));
     this.#work = done.catch(() => undefined);
     return done;
+  }
+
+  /** The oldest writes, of which each gets its own outcome. */
+  async #runWrites(): Promise<void> {
+    const writes = this.#writes.splice(0, GROUP_MAX);
+    if (writes.length === 1) {
+      const [{ what, work, resolve, reject }] = writes as [Write];
+      await this.#run(what, 'BEGIN IMMEDIATE', work).then(resolve, reject);
+      return;
+    }
+    const what = `${writes[0]!.what} and ${writes.length - 1} more`;
+    try {
+      const tell = await this.#run(what, 'BEGIN IMMEDIATE', (session) => this.#each(writes, session));
+      for (const one of tell) one();
+    } catch (error) {
+      for (const { reject } of writes) reject(error);
+    }
+  }
+
+  /** Answers what is to be told once everything is flushed. Throws where the transaction as a whole has failed. */
+  async #each(writes: readonly Write[], session: SqlSession): Promise<(() => void)[]> {
+    const tell: (() => void)[] = [];
+    for (const { what, work, resolve, reject } of writes) {
+      this.#connection?.exec('SAVEPOINT work');
+      try {
+        const value = await work(session);
+        tell.push(() => resolve(value));
+      } catch (error) {
+        this.#rollbackTo('work', error);
+        tell.push(() => reject(sqliteError(what, error)));
+      }
+      this.#connection?.exec('RELEASE work');
+    }
+    return tell;
   }
 
   async #run<T>(what: string, begin: string | undefined, work: (session: SqlSession) => Promise<T>): Promise<T> {
@@ -125,6 +175,15 @@ export class SqliteDatabase implements SqlDatabase {
     this.#connection = connection;
     this.#session = new SqliteSession(connection);
     return this.#session;
+  }
+
+  /** Where the database itself has failed it has ended the transaction with all its savepoints: `cause` is thrown. */
+  #rollbackTo(savepoint: string, cause: unknown): void {
+    try {
+      this.#connection?.exec(`ROLLBACK TO ${savepoint}`);
+    } catch {
+      throw cause;
+    }
   }
 
   /** L3. */
