@@ -98,8 +98,10 @@ export class NodeProcess {
   async status(): Promise<NodeStatus> {
     if (this.hasEnded) throw new Error(`the node has ended; ${this.#story()}`);
     await this.ready();
+    if (!this.#child.connected) throw new Error(`the node is ending; ${this.#story()}`);
     this.#status = undefined;
-    this.#child.send({ kind: 'status' } satisfies NodeRequest);
+    // One that ends meanwhile is noticed below.
+    this.#child.send({ kind: 'status' } satisfies NodeRequest, () => undefined);
     await until(
       () => this.#status !== undefined || this.hasEnded,
       START_MS,
