@@ -78,7 +78,7 @@ function row(name: string, state: string, own: string, partitions: string, rate:
 }
 
 /** `0–20, 43–63` of the partitions that run there. */
-export function rangesOf({ status }: TroubledNode): string {
+function rangesOf({ status }: TroubledNode): string {
   const own = (status?.partitions ?? []).flatMap(({ partition, phase }) => (phase === 'running' ? [partition] : []));
   const ranges: [number, number][] = [];
   for (const partition of own.sort((a, b) => a - b)) {

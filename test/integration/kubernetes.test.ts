@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { metricTable } from '../../src/observability/names.js';
 import { knownVariables } from '../../src/options/names.js';
 import { parseDuration } from '../../src/options/quantities.js';
@@ -145,6 +146,11 @@ describe('the manifests', () => {
       const drain = spec.containers[0]!.env!.find(({ name }) => name === 'MILLRACE_DRAIN_TIMEOUT')!.value!;
       expect(spec.terminationGracePeriodSeconds! * 1_000).toBeGreaterThanOrEqual(parseDuration(drain)! + 5_000);
     }
+  });
+
+  it('have the alerts that are there without Kubernetes too', async () => {
+    const rules = parse(await readFile('config/alerts/millrace.yaml', 'utf8')) as object;
+    expect(find(resources.get('prod')!, 'PrometheusRule').spec).toEqual(rules);
   });
 
   it('the dashboard, the alerts and the scaling ask for metrics that a node has', () => {
