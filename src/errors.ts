@@ -137,6 +137,7 @@ export const errorTable = {
     'Run `millrace provision` to make the tables or migrate older ones; newer ones need the version that made them.',
   ),
   LAYOUT_MISMATCH: row('misuse', 'Start with the stored partition count, or use another --app name.'),
+  OWNED_ELSEWHERE: row('misuse', 'Ask the node that is named, or read states, which every node answers.'),
   NODE_NAME_TAKEN: row(
     'misuse',
     'Give every node a name of its own with `node`, or stop the other process; a dead one counts for one lease.',

@@ -23,11 +23,24 @@ export function statusSummary(status: StatusView, now: number): string {
     ['dead letters', `${grouped(total((each) => each.deadStored))}${reasons(counters)}`],
     ['checkpoint', oldest(partitions, now)],
     ['threads', `${status.threads.length}${also(status.threadRestarts, 'restarts')}`],
+    ...(status.cluster === undefined ? [] : clusterFields(status.cluster)),
   ];
   const halted = partitions
     .filter(({ phase }) => phase === 'halted')
     .map(({ partition, fault }) => `halted: partition ${partition}: ${fault?.code}: ${fault?.message}`);
   return [fieldLines(fields), ...halted].join('\n');
+}
+
+/** Who owns what since when, and who is there. */
+function clusterFields({ members, ranges }: NonNullable<StatusView['cluster']>): [string, string][] {
+  const owned = ranges.map(({ first, last, node, since }): [string, string] => {
+    const range = first === last ? `${first}` : `${first} to ${last}`;
+    return ['owner', node === null ? `${range}: nobody` : `${range}: ${node} since ${since}`];
+  });
+  const others = members.map(({ name, phase, partitions, url }): [string, string] => {
+    return ['member', `${name}, ${phase}, ${partitions} partitions${url === undefined ? '' : `, ${url}`}`];
+  });
+  return [...others, ...owned];
 }
 
 function streamField({ stream, first, last, isRead }: StatusView['streams'][number]): [string, string] {

@@ -35,6 +35,7 @@ const statusOfCode: Partial<Readonly<Record<ErrorCode, number>>> = {
   FORBIDDEN: 401,
   READ_ONLY: 403,
   NOT_FOUND: 404,
+  OWNED_ELSEWHERE: 421,
   EVENT_TOO_LARGE: 413,
   NOT_REFLECTED: 504,
   // An operator has to do something else first.

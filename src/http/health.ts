@@ -24,8 +24,10 @@ export function readiness(status: NodeStatus | undefined, isDraining: boolean, {
   if (status === undefined) return { reasons: ['the node connects to NATS and Redis'] };
   const reasons = status.phase === 'running' ? [] : [`the node is ${status.phase}`];
   for (const { partition, phase, fault } of status.partitions)
-    if (phase !== 'running')
+    if (phase !== 'running' && phase !== 'releasing')
       reasons.push(`partition ${partition} is ${phase}${fault === undefined ? '' : ` (${fault.code})`}`);
+  const missing = status.cluster?.missing ?? 0;
+  if (missing > 0) reasons.push(`${missing} partitions of the node's share are not here yet`);
   const lagMs = lagMsOf(status, now) ?? 0;
   if (lagMaxMs > 0 && lagMs > lagMaxMs) reasons.push(`the node is ${Math.round(lagMs / 1000)} s behind`);
   const more = reasons.length - REASONS_MAX;

@@ -10,6 +10,7 @@ import { codeOf, type ErrorCode, MillraceError, messageOf } from '../errors.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Clock } from '../ports/clock.js';
 import type { Answer, Change, QuarantinedKey, Question } from '../protocol/messages.js';
+import type { ClusterStatus } from './cluster-status.js';
 import { decisionsOf, type EventDecision } from './event-decisions.js';
 import type { Node } from './node.js';
 import type { PartitionPhase, PartitionStatus } from './partition-table.js';
@@ -116,7 +117,7 @@ export class Inquiries {
   }
 
   /**
-   * Has a partition changed; settles when that is durable. Throws NOT_FOUND if the partition is not of this node,
+   * Has a partition changed; settles when that is durable. Throws OWNED_ELSEWHERE with the node that has the partition, NOT_FOUND if none has,
    * NODE_UNREACHABLE while it is being claimed, the fault of one that stands still, COMMIT_TIMEOUT when the outcome is
    * not known in time, and whatever the change runs into.
    */
@@ -161,9 +162,12 @@ export class Inquiries {
   }
 
   #statusOf(partition: number): Readonly<PartitionStatus> {
-    const { name, partitions } = this.#deps.node.status();
+    const { name, partitions, cluster } = this.#deps.node.status();
     const status = partitions.find((one) => one.partition === partition);
     if (status !== undefined) return status;
+    const owner = ownerOf(cluster, partition);
+    if (owner !== undefined)
+      throw new MillraceError('OWNED_ELSEWHERE', `partition ${partition} is on node ${owner}, not on ${name}`);
     throw new MillraceError('NOT_FOUND', `partition ${partition} is not on node ${name}; ask the one that owns it`);
   }
 
@@ -178,4 +182,11 @@ export class Inquiries {
       cancel();
     }
   }
+}
+
+/** Name and address of the node that has a partition, as far as this one sees the others. */
+function ownerOf(cluster: ClusterStatus | undefined, partition: number): string | undefined {
+  const name = cluster?.ranges.find(({ first, last }) => first <= partition && partition <= last)?.node;
+  const url = cluster?.members.find((member) => member.name === name)?.url;
+  return typeof name === 'string' ? `${name}${url === undefined ? '' : ` at ${url}`}` : undefined;
 }

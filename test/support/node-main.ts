@@ -34,6 +34,11 @@ function end(exitCode: number): Promise<void> {
   return ending;
 }
 
+function block(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
+
 function fail(error: unknown): void {
   tell({ kind: 'failed', code: codeOf(error), message: messageOf(error) });
   void end(1);
@@ -50,6 +55,7 @@ try {
   const { node } = await starting;
   process.on('message', (request: NodeRequest) => {
     if (request.kind === 'killThread') void node.killThread(request.slot);
+    else if (request.kind === 'block') block(request.ms);
     else tell({ kind: 'status', status: node.status() });
   });
   void node.failed.then(fail);

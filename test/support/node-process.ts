@@ -6,7 +6,11 @@ import type { OptionsInput } from '../../src/options/types.js';
 import type { NodeStatus } from '../../src/runtime/node.js';
 import { until } from './until.js';
 
-export type NodeRequest = { readonly kind: 'status' } | { readonly kind: 'killThread'; readonly slot: number };
+export type NodeRequest =
+  | { readonly kind: 'status' }
+  | { readonly kind: 'killThread'; readonly slot: number }
+  /** The main thread does nothing else for so long. */
+  | { readonly kind: 'block'; readonly ms: number };
 
 export type NodeReply =
   | { readonly kind: 'log'; readonly level: string; readonly event: string; readonly fields: object }
@@ -114,6 +118,11 @@ export class NodeProcess {
   async killThread(slot: number): Promise<void> {
     await this.ready();
     this.#child.send({ kind: 'killThread', slot } satisfies NodeRequest);
+  }
+
+  /** Blocks the main thread of the node; returns at once. */
+  block(ms: number): void {
+    this.#child.send({ kind: 'block', ms } satisfies NodeRequest);
   }
 
   /** SIGKILL. */

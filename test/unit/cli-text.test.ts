@@ -84,13 +84,23 @@ describe('text', () => {
         inFlightBytes: 0,
         threadRestarts: 0,
         threads: [{ slot: 0, heapBytes: 1, commits: 1, commitMs: 1, commitKeys: 1 }],
-        cluster: undefined,
+        cluster: {
+          members: [{ name: 'b', phase: 'active', url: 'http://b:4480', since: 0, partitions: 3 }],
+          ranges: [
+            { first: 0, last: 2, node: 'b', since: '2026-01-31T12:00:00.000Z' },
+            { first: 3, last: 3, node: null, since: '' },
+          ],
+          ...{ share: 1, missing: 0 },
+        },
         moves: { handedOver: 0, replayed: 0, takenOver: 0, released: 0, lost: 0 },
       },
       phases: { running: 1, halted: 1 },
       partitions: [running, halted],
     };
     const text = statusSummary(status, 3_000);
+    expect(text).toContain('member        b, active, 3 partitions, http://b:4480');
+    expect(text).toContain('owner         0 to 2: b since 2026-01-31T12:00:00.000Z');
+    expect(text).toContain('owner         3: nobody');
     expect(text).toContain('partitions    1 running, 1 halted');
     expect(text).toContain('lag           11 events not read');
     expect(text).toContain('applied       1,234');
