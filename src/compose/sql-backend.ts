@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { NodeLease } from '../adapters/sql/node-lease.js';
 import { PostgresDatabase } from '../adapters/sql/postgres-database.js';
 import { postgresPool } from '../adapters/sql/postgres-pool.js';
-import { checkLayout, prepareSchema, requireSchema } from '../adapters/sql/schema.js';
+import { checkLayout, migrateSchema, prepareSchema, requireSchema } from '../adapters/sql/schema.js';
 import { SqlCheckpointStore } from '../adapters/sql/sql-checkpoint-store.js';
 import { SqlCoordinator } from '../adapters/sql/sql-coordinator.js';
 import type { SqlDatabase } from '../adapters/sql/sql-database.js';
@@ -109,6 +109,7 @@ export async function provisionSql(options: SqlOptions, create: boolean): Promis
   if (create && path !== undefined) mkdirSync(dirname(path), { recursive: true });
   const database = openDatabase(options.sql.url, `millrace-${options.app}-provision`);
   try {
+    if (create) await migrateSchema(database);
     await (create ? prepareSchema(database) : requireSchema(database));
     if (create) await checkLayout(database, options.app, layoutOf(options));
     await ensureStream(database, name, subjects, create);

@@ -1,6 +1,6 @@
 /** What a database is refused for before anything of it is touched: another schema, another layout, another stream. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkLayout, prepareSchema } from '../../src/adapters/sql/schema.js';
+import { checkLayout, migrateSchema, prepareSchema, requireSchema } from '../../src/adapters/sql/schema.js';
 import type { SqlDatabase } from '../../src/adapters/sql/sql-database.js';
 import { ensureStream } from '../../src/adapters/sql/stream-subjects.js';
 import { type SqlUnderTest, sqlKinds } from '../support/sql-databases.js';
@@ -39,6 +39,23 @@ describe.each(sqlKinds)('$name', ({ start }) => {
     }
     await setVersion('1');
     await prepareSchema(database);
+  });
+
+  it('an older schema is migrated step by step, as a whole or not at all', async () => {
+    await setVersion('-1');
+    const second = 'INSERT INTO migrated (step) VALUES (2)';
+    await migrateSchema(database, { [-1]: ['CREATE TABLE migrated (step INTEGER)'], 0: [second, second] });
+    await requireSchema(database);
+    const steps = () => database.each('reading', (session) => session.query('SELECT step FROM migrated'));
+    expect(await steps()).toEqual([[2], [2]]);
+
+    await setVersion('0');
+    await expect(migrateSchema(database, { 0: [second, 'INSERT INTO nowhere VALUES (1)'] })).rejects.toThrow();
+    await expect(requireSchema(database)).rejects.toEqual(code('SQL_SCHEMA', 'schema 0'));
+    expect(await steps()).toHaveLength(2);
+    await migrateSchema(database); // no step leads from there: it is left, and still refused
+    await expect(requireSchema(database)).rejects.toEqual(code('SQL_SCHEMA', 'schema 0'));
+    await setVersion('1');
   });
 
   it('another layout of an application is refused, and other applications have their own', async () => {

@@ -29,7 +29,10 @@ export class PostgresServer {
   }
 
   static async start(): Promise<PostgresServer> {
-    const [version] = (await readdir(LIB)).sort((a, b) => Number(b) - Number(a));
+    const versions = await readdir(LIB).catch(() => {
+      throw new Error(`there is no Postgres in ${LIB}: apt-get install postgresql`);
+    });
+    const [version] = versions.sort((a, b) => Number(b) - Number(a));
     const bin = join(LIB, version!, 'bin');
     const dir = await mkdtemp(join(tmpdir(), 'millrace-postgres-'));
     if (user.uid !== undefined) await chown(dir, user.uid, user.gid);

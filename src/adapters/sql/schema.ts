@@ -18,6 +18,12 @@ export interface StoredLayout {
   readonly format: number;
 }
 
+/** Statements that lead from a version to the next one. */
+export type Migrations = Readonly<Record<number, readonly string[]>>;
+
+/** None yet: there has been one version. */
+const migrations: Migrations = {};
+
 const READ_META = `SELECT value FROM ${meta.name} WHERE app = ? AND name = ?`;
 
 /** Creates all tables in an empty database. @throws MillraceError `SQL_SCHEMA` where another version made them. */
@@ -31,6 +37,22 @@ export async function prepareSchema(database: SqlDatabase): Promise<void> {
   await requireSchema(database);
 }
 
+/**
+ * Brings an older schema up to this version, each step in one transaction. For an operator who has stopped the nodes;
+ * nothing else migrates. What no step leads from is left as it is.
+ */
+export async function migrateSchema(database: SqlDatabase, steps: Migrations = migrations): Promise<void> {
+  for (;;) {
+    const version = Number(await storedVersion(database));
+    const step = steps[version];
+    if (step === undefined || version >= SCHEMA_VERSION) return;
+    await database.write(`migrating from schema ${version}`, async (session) => {
+      for (const statement of step) await session.change(statement);
+      await session.change(SET_VERSION, [String(version + 1), String(version)]);
+    });
+  }
+}
+
 /** @throws MillraceError `SQL_SCHEMA` where our tables are missing or of another version. */
 export async function requireSchema(database: SqlDatabase): Promise<void> {
   const version = await storedVersion(database);
@@ -40,6 +62,7 @@ export async function requireSchema(database: SqlDatabase): Promise<void> {
   throw new MillraceError('SQL_SCHEMA', message);
 }
 
+const SET_VERSION = `UPDATE ${meta.name} SET value = ? WHERE app = '' AND name = 'schema' AND value = ?`;
 const insertOnce = `INSERT INTO ${meta.name} (app, name, value) VALUES (?, ?, ?) ON CONFLICT (app, name) DO NOTHING`;
 
 /** Stores the layout if none is, and else compares. @throws MillraceError `LAYOUT_MISMATCH` with both. */
