@@ -15,6 +15,7 @@ import { addReplay } from './commands/replay.js';
 import { addRun } from './commands/run.js';
 import { addSavepoint } from './commands/savepoint.js';
 import { addStatus } from './commands/status.js';
+import { addTimeline } from './commands/timeline.js';
 import { addVerify } from './commands/verify.js';
 import { addWhy } from './commands/why.js';
 import type { Terminal } from './terminal.js';
@@ -38,7 +39,7 @@ export function createProgram(host: CommandHost): Command {
     .configureOutput({ writeOut: (text) => terminal.raw(text), writeErr: (text) => terminal.err(text.trimEnd()) })
     .exitOverride()
     .addHelpText('after', help);
-  const inspecting = [addGet, addStatus, addEvents, addWhy, addDeadLetters, addQuarantine];
+  const inspecting = [addGet, addStatus, addTimeline, addEvents, addWhy, addDeadLetters, addQuarantine];
   const keeping = [addVerify, addSavepoint, addReplay, addDoctor];
   for (const add of [addDev, addRun, addProvision, addPublish, ...inspecting, ...keeping, addConfig, addCompletion])
     add(program, host);

@@ -1,6 +1,6 @@
 /** The status of a node as aligned text. */
 import type { PartitionView, StatusView } from '../http/status-view.js';
-import { age, fieldLines, grouped } from './text.js';
+import { age, fieldLines, grouped, oneLine } from './text.js';
 
 /** A dozen lines for people; `now` is epoch ms. */
 export function statusSummary(status: StatusView, now: number): string {
@@ -15,7 +15,7 @@ export function statusSummary(status: StatusView, now: number): string {
     ['node', `${status.name}, ${status.phase}`],
     ['partitions', phaseText.length === 0 ? 'none' : phaseText.join(', ')],
     ...(streams.length === 0 ? [['stream', 'unknown'] as [string, string]] : streams.map(streamField)),
-    ['lag', unread === undefined ? 'unknown' : `${grouped(unread)} events not read`],
+    ['lag', unread === undefined ? 'unknown' : `${grouped(unread)} events not read${behind(status, now)}`],
     ['waiting', `${grouped(total((each) => each.buffered))} events wait for earlier ones`],
     ['applied', grouped(sum('applied'))],
     ['duplicates', `${grouped(sum('duplicates'))}${also(sum('conflicts'), 'with another body')}`],
@@ -23,6 +23,7 @@ export function statusSummary(status: StatusView, now: number): string {
     ['dead letters', `${grouped(total((each) => each.deadStored))}${reasons(counters)}`],
     ['checkpoint', oldest(partitions, now)],
     ['threads', `${status.threads.length}${also(status.threadRestarts, 'restarts')}`],
+    ['busiest key', busiest(status)],
     ...(status.cluster === undefined ? [] : clusterFields(status.cluster)),
   ];
   const halted = partitions
@@ -46,6 +47,19 @@ function clusterFields({ members, ranges }: NonNullable<StatusView['cluster']>):
 function streamField({ stream, first, last, isRead }: StatusView['streams'][number]): [string, string] {
   const events = last < first ? 'empty' : `${grouped(first)} to ${grouped(last)}`;
   return ['stream', `${stream}, ${events}${isRead ? '' : ', not read here'}`];
+}
+
+/** How old what was read last is, where something waits behind it. */
+function behind({ unread = 0, streamTime }: StatusView, now: number): string {
+  return unread === 0 || streamTime === undefined ? '' : `, ${age(Math.max(0, now - streamTime))} behind`;
+}
+
+/** The key with the largest share of a thread's work. */
+function busiest({ threads }: StatusView): string {
+  const keys = threads.flatMap(({ handler }) => handler?.hotKeys ?? []).sort((a, b) => b.share - a.share);
+  const [first] = keys;
+  if (first === undefined) return 'not known yet';
+  return oneLine(`${first.key}, ${Math.round(first.share * 100)} % of its thread's work, partition ${first.partition}`);
 }
 
 const also = (count: number, what: string): string => (count === 0 ? '' : `, ${grouped(count)} ${what}`);

@@ -63,7 +63,7 @@ function problem(error: unknown): Node {
 function keyParts(view: KeyView): Node[] {
   const { key, last, position, quarantine, waiting, notes } = view;
   const rows: [string, string][] = [
-    ['partition', String(view.partition)],
+    ['partition', `${view.partition}, owned by ${view.owner ?? 'a node that is not known here'}`],
     ['applied', `${count(view.applied)} events`],
     ['last event', last === null ? 'none' : `${last.id}, sequence ${count(last.sequence)}, ${date(last.time)}`],
   ];

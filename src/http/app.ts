@@ -93,7 +93,7 @@ export function createHttpApp(deps: HttpDependencies): Hono<HttpEnv> {
   app.get('/v1/quarantine', async (c) => send(c, await getQuarantine(c.req.url, questions, partitions)));
   app.post('/v1/quarantine/:key', (c) => change(c, () => postQuarantine(c.req.raw, targetOf(c), changes)));
   app.get('/v1/keys/:key', async (c) =>
-    send(c, await getKey(c.req.url, targetOf(c), { reader, questions, partitions })),
+    send(c, await getKey(c.req.url, targetOf(c), { reader, questions, partitions, status })),
   );
   app.get('/v1/live', (c) => send(c, getLive(c.req.url, status(), live)));
   app.get('/v1/timeline', (c) => send(c, getTimeline(c.req.url, live)));

@@ -2,6 +2,7 @@
 import { partitionOf } from '../core/key/partition.js';
 import { codeOf, messageOf } from '../errors.js';
 import type { Inquiries } from '../runtime/explain.js';
+import type { NodeStatus } from '../runtime/node.js';
 import type { StateReader } from '../runtime/state-reader.js';
 import type { Answer } from './answer.js';
 import type { KeyView } from './live-types.js';
@@ -12,6 +13,7 @@ export interface KeyDependencies {
   readonly reader: StateReader;
   readonly questions: Pick<Inquiries, 'inspect'>;
   readonly partitions: number;
+  readonly status: () => NodeStatus;
 }
 
 /** What the store has and what the partition has in memory; one that cannot be had is named in `problems`. */
@@ -19,6 +21,7 @@ export async function getKey(url: string, target: string, deps: KeyDependencies)
   const { reader, questions, partitions } = deps;
   const key = nameInPath(target, '/v1/keys/', 'key');
   new Query(url, []).check();
+  const partition = partitionOf(key, partitions);
   const problems: string[] = [];
   const noted = (error: unknown): undefined => {
     problems.push(`${codeOf(error)}: ${messageOf(error)}`);
@@ -30,7 +33,8 @@ export async function getKey(url: string, target: string, deps: KeyDependencies)
   const last = stored === undefined || stored.id === null || stored.applied === 0 ? null : stored;
   const view: KeyView = {
     key,
-    partition: partitionOf(key, partitions),
+    partition,
+    owner: ownerOf(partition, deps.status()),
     state: stored?.state ?? null,
     applied: stored?.applied ?? 0,
     last: last === null ? null : { id: last.id ?? '', sequence: last.sequence ?? 0, time: last.time ?? 0 },
@@ -48,4 +52,9 @@ export async function getKey(url: string, target: string, deps: KeyDependencies)
     problems,
   };
   return { status: 200, body: view };
+}
+
+function ownerOf(partition: number, { name, partitions, cluster }: NodeStatus): string | null {
+  if (partitions.some((own) => own.partition === partition)) return name;
+  return cluster?.ranges.find(({ first, last }) => partition >= first && partition <= last)?.node ?? null;
 }

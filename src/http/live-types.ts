@@ -99,6 +99,8 @@ export interface LiveEntry {
 export interface KeyView {
   readonly key: string;
   readonly partition: number;
+  /** Node that owns the partition; null if that is not known here. */
+  readonly owner: string | null;
   /** Durable state; null if no event of the key was applied, or if `problem` says why it cannot be read. */
   readonly state: unknown;
   readonly applied: number;

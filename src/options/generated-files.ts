@@ -1,5 +1,6 @@
-/** The files that are made from the option table and kept in the repository. */
+/** The files that are made from the tables of options and errors and kept in the repository. */
 import { defaultFile } from './default-file.js';
+import { errorReference } from './error-reference.js';
 import { jsonSchema, jsonText } from './json-schema.js';
 
 /** Path from the root of the repository, and the text that must be there. */
@@ -8,10 +9,11 @@ interface GeneratedFile {
   readonly text: string;
 }
 
-/** config/default.yaml and config/schema.json as they must be. */
+/** What the files must be. */
 export function generatedFiles(): readonly GeneratedFile[] {
   return [
     { path: 'config/default.yaml', text: defaultFile() },
     { path: 'config/schema.json', text: `${jsonText(jsonSchema())}\n` },
+    { path: 'docs/errors.md', text: errorReference() },
   ];
 }

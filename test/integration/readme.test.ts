@@ -1,8 +1,10 @@
 /** The README, done as it says: its table, its example, its commands and its requests, on real servers. */
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { withOptionsTable } from '../../src/options/options-table.js';
 import { Cluster } from '../support/cluster.js';
@@ -109,6 +111,13 @@ it('starts the demo as it says, without and with servers, and both end with the 
     expect(out).toMatch(line.includes('--services') ? /^Services mode/ : /^Embedded mode/);
     expect(out).toMatch(new RegExp(`^${shown.replace(', final', '.*, final')}$`, 'm'));
   }
+});
+
+it('the test of the example passes', async () => {
+  const test = blocks.find(({ code }) => code.startsWith('// orders.test.mjs'))!;
+  await writeFile(join(cwd, 'orders.mjs'), blocks.find(({ code }) => code.startsWith('// orders.mjs'))!.code);
+  await writeFile(join(cwd, 'orders.test.mjs'), test.code);
+  await promisify(execFile)(process.execPath, ['orders.test.mjs'], { cwd });
 });
 
 it('prints the configuration', async () => {

@@ -79,7 +79,7 @@ describe('text', () => {
         unread: 11,
         eventsRead: 9,
       },
-      streamTime: undefined,
+      streamTime: 1_000,
       ...{
         inFlightBytes: 0,
         threadRestarts: 0,
@@ -102,7 +102,7 @@ describe('text', () => {
     expect(text).toContain('owner         0 to 2: b since 2026-01-31T12:00:00.000Z');
     expect(text).toContain('owner         3: nobody');
     expect(text).toContain('partitions    1 running, 1 halted');
-    expect(text).toContain('lag           11 events not read');
+    expect(text).toContain('lag           11 events not read, 2.0 s behind');
     expect(text).toContain('applied       1,234');
     expect(text).toContain('duplicates    5, 1 with another body');
     expect(text).toContain('(2 EVENT_LATE)');
