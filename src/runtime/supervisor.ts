@@ -39,7 +39,7 @@ export class Supervisor {
   readonly #silentMs: number;
   readonly #links = new Map<number, HostLink>();
   readonly #crashes: number[] = [];
-  /** How often `progress` was asked since each slot said something. */
+  /** How often `progress` was asked since each slot said something; a thread that starts has as long. */
   readonly #silent = new Map<number, number>();
   #reports = 0;
   #stopping = false;
@@ -76,7 +76,7 @@ export class Supervisor {
     };
     const link = this.#threads.start(slot, (message) => {
       looks = 0;
-      this.#silent.delete(slot);
+      this.#silent.set(slot, 0);
       this.#reports++;
       if (message.kind === 'started') {
         cancelDeadline();
@@ -85,6 +85,7 @@ export class Supervisor {
       } else this.#events.received(slot, message);
     });
     this.#links.set(slot, link);
+    this.#silent.set(slot, 0);
     void link.exited.then((error) => {
       cancelDeadline();
       cancelWatch();
@@ -98,12 +99,12 @@ export class Supervisor {
    * questions, not time: after a pause of the whole process no thread is to blame. `reports`: how often threads spoke.
    */
   progress(): { readonly isWhole: boolean; readonly reports: number } {
-    const isWhole = ![...this.#silent.keys()].some((slot) => this.isSilent(slot));
-    for (const slot of this.#links.keys()) this.#silent.set(slot, (this.#silent.get(slot) ?? 0) + 1);
+    const isWhole = [...this.#silent.values()].every((questions) => questions <= SILENT_QUESTIONS);
+    for (const [slot, questions] of this.#silent) this.#silent.set(slot, questions + 1);
     return { isWhole, reports: this.#reports };
   }
 
-  /** Whether the thread of the slot has stopped making progress, or is gone. */
+  /** Whether nothing is to be expected of the slot now: its thread is gone, or makes no progress. */
   isSilent(slot: number): boolean {
     return !this.#links.has(slot) || (this.#silent.get(slot) ?? 0) > SILENT_QUESTIONS;
   }

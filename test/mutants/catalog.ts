@@ -4,6 +4,7 @@
  * Not here, because only real servers show them: resending by the Redis client, a stale script hash, `duplicate: true`
  * taken for stored, the reconnect limit. The contract and integration suites hold those.
  */
+import { clusterMutants } from './cluster-mutants.js';
 import { commitMutants } from './commit-mutants.js';
 import { identityMutants } from './identity-mutants.js';
 import type { Mutant } from './mutant.js';
@@ -17,4 +18,5 @@ export const catalog: readonly Mutant[] = [
   ...identityMutants,
   ...orderMutants,
   ...streamMutants,
+  ...clusterMutants,
 ];

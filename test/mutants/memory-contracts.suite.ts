@@ -3,6 +3,7 @@ import { MemoryCheckpointStore } from '../../src/adapters/memory/memory-checkpoi
 import { MemoryCoordinator } from '../../src/adapters/memory/memory-coordinator.js';
 import { checkpointStoreContract } from '../contract/checkpoint-store.contract.js';
 import { coordinatorContract } from '../contract/coordinator.contract.js';
+import { membershipContract } from '../contract/membership.contract.js';
 
 checkpointStoreContract('memory', async () => {
   const store = new MemoryCheckpointStore();
@@ -20,4 +21,15 @@ checkpointStoreContract('memory', async () => {
 coordinatorContract('memory', async () => {
   const first = new MemoryCoordinator({ node: 'first' });
   return { node: (name) => first.as(name), close: () => first.close() };
+});
+
+membershipContract('memory', async () => {
+  const first = new MemoryCoordinator({ node: 'first' });
+  return {
+    node: (name, incarnation) => {
+      const both = first.as(name, incarnation);
+      return { membership: both, coordinator: both };
+    },
+    close: () => first.close(),
+  };
 });

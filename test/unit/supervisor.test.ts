@@ -104,4 +104,25 @@ describe('Supervisor', () => {
     stage.pass(60_000);
     expect(stage.take()).toEqual([]);
   });
+
+  it('a thread that leaves five questions without a word makes no progress; one that is replaced has as long', async () => {
+    const stage = new Stage();
+    for (const slot of [0, 1]) stage.supervisor.start(slot);
+    const ask = (times: number): boolean[] => Array.from({ length: times }, () => stage.supervisor.progress().isWhole);
+    for (const slot of [0, 1]) stage.say(slot, { kind: 'started' });
+    expect(ask(4)).toEqual([true, true, true, true]);
+    stage.say(0, { kind: 'drained' });
+    expect(ask(3)).toEqual([true, false, false]);
+    expect([0, 1].map((slot) => stage.supervisor.isSilent(slot))).toEqual([false, true]);
+    stage.say(1, { kind: 'drained' });
+    expect(ask(1)).toEqual([true]);
+    await stage.end(1, new Error('gone'));
+    expect(stage.supervisor.isSilent(1)).toBe(true);
+    stage.say(0, { kind: 'drained' });
+    expect(ask(3)).toEqual([true, true, true]);
+    stage.say(0, { kind: 'drained' });
+    stage.pass(1_000);
+    expect(ask(4)).toEqual([true, true, true, true]);
+    expect(stage.supervisor.progress().reports).toBeGreaterThan(3);
+  });
 });
