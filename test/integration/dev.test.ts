@@ -92,6 +92,15 @@ describe('millrace dev --services', () => {
     expect(pids.map(isAlive)).toEqual([false, false]);
   });
 
+  it('spreads the events over several streams with its own server, which it tells how', async () => {
+    const { code, out } = await run(['dev', '--services', '--streams', '4', '--seconds', '3', '--rate', '200'], {
+      cwd,
+    });
+    expect(out).toMatch(/npx millrace publish account-7 .* --streams 4$/m);
+    expect(out).toMatch(/^OK: 200 keys, .* final state equals an independent fold$/m);
+    expect(code).toBe(0);
+  });
+
   it('prints for people where to look, status lines, and the verdict', async () => {
     const { code, out } = await run(['dev', '--services', '--seconds', '6', '--rate', '50', '--accounts', '10'], {
       cwd,

@@ -5,7 +5,7 @@ import { type Decisions, LedgerOracle } from '../../src/cli/dev/ledger-oracle.js
 import type { CapturedEvent } from '../../src/cli/dev/stream-capture.js';
 import { verdictText } from '../../src/cli/dev/verdict.js';
 
-const allDecided: Decisions = { dead: new Map(), isDecided: () => true };
+const allDecided: Decisions = { reasonOf: () => undefined, isDecided: () => true };
 
 function captured(
   sequence: number,
@@ -75,7 +75,7 @@ describe('LedgerOracle', () => {
         captured(4, { id: 'c', type: 3 }),
         captured(5, move('c', 11, 2)),
       ],
-      { dead, isDecided: () => true },
+      { reasonOf: ({ sequence }) => dead.get(sequence), isDecided: () => true },
     );
     expect(Object.fromEntries(oracle.dead)).toEqual({ EVENT_LATE: 1, EVENT_INVALID: 1 });
     expect(oracle.duplicates).toBe(1);
@@ -84,7 +84,7 @@ describe('LedgerOracle', () => {
 
   it('does not fold what is not decided yet, and says what is no movement', () => {
     const oracle = folded([captured(1, move('a', 10, 5)), captured(2, 'not JSON'), captured(3, move('b', 11, 5))], {
-      dead: new Map(),
+      reasonOf: () => undefined,
       isDecided: (_, sequence) => sequence < 3,
     });
     expect(oracle.undecided).toBe(1);

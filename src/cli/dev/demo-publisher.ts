@@ -48,9 +48,9 @@ export class DemoPublisher {
 
   /**
    * Sends what is still to be repeated, and one last event whose acknowledgement says that everything before it is
-   * stored. Settles with its stream sequence.
+   * stored. Settles with where each stream then ends.
    */
-  async stop(): Promise<number> {
+  async stop(): Promise<readonly number[]> {
     this.halt();
     const { world } = this.#options;
     for (const { event } of this.#repeats.splice(0)) world.publish(event);

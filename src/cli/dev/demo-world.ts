@@ -11,8 +11,8 @@ export interface DemoWorld {
   readonly isAway: boolean;
   /** Publishes and does not wait. */
   publish(event: OutgoingEvent): void;
-  /** Publishes the last event; settles with its stream sequence once it and all before it are stored. */
-  publishLast(event: OutgoingEvent): Promise<number>;
+  /** Publishes the last event; settles with the last sequence of each stream once it and all before it are stored. */
+  publishLast(event: OutgoingEvent): Promise<readonly number[]>;
   /** Name of the store, for the verdict. */
   readonly store: string;
   /** Everything in the stream, in order, read by plain means that share nothing with the node. */

@@ -1,7 +1,9 @@
 /** Options of `dev`: a few of the table, since the demo brings its own handler and its own events. */
+
 import { fileVariableOf, variableOf } from '../../options/names.js';
 import { resolveOptions } from '../../options/resolve.js';
 import type { Environment, Flags } from '../../options/source.js';
+import { mappingBlock, streamMapping } from '../../options/stream-mapping.js';
 import type { OptionPath, OptionSection, Options } from '../../options/types.js';
 import { optionRows, sectionOf } from '../../options/types.js';
 import { nextFreePort } from './ports.js';
@@ -17,6 +19,8 @@ export interface DevOptions {
   resolve(placeFlags: Readonly<Record<string, string>>): Promise<Options>;
   /** A port was not named, so that another one may be taken. */
   readonly picksPorts: boolean;
+  /** What an own nats-server needs in its configuration for several streams. */
+  readonly mapping: string | undefined;
   /** Servers that were named; undefined for those that `dev` starts. */
   readonly nats: string | undefined;
   readonly redis: string | undefined;
@@ -26,8 +30,11 @@ export interface DevOptions {
 export function devOptions(flags: Flags, env: NodeJS.ProcessEnv): DevOptions {
   const sources = { flags: { handler: 'ledger', ...flags }, env: devEnvironment(env) };
   const { options, origins } = resolveOptions(sources);
+  const { stream, event, partitions } = options;
+  const mapping = stream.count === 1 ? undefined : streamMapping(stream.subjects, event.format.key, partitions);
   const isGiven = (path: OptionPath): boolean => origins.get(path)?.origin !== 'default';
   return {
+    mapping: mapping === undefined ? undefined : mappingBlock(mapping),
     nats: isGiven('nats.url') ? options.nats.url : undefined,
     redis: isGiven('redis.url') ? options.redis.url : undefined,
     picksPorts: !isGiven('http.port') || !isGiven('probes.port'),

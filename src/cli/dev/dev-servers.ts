@@ -16,6 +16,8 @@ export interface DevServersOptions {
   /** URLs of servers that run already; the others are started. */
   readonly nats: string | undefined;
   readonly redis: string | undefined;
+  /** More configuration of an own nats-server. */
+  readonly natsConfig?: string | undefined;
   readonly dir: string;
   /** Go on with the data of the last time. */
   readonly keep: boolean;
@@ -103,7 +105,13 @@ class OwnServer {
     await mkdir(options.dir, { recursive: true });
     const dir = join(await realpath(options.dir), kind);
     if (!options.keep) await empty(dir, kind, binary);
-    return new OwnServer(kind, binary, dir, await launchers[kind]({ binary, dir }), say);
+    return new OwnServer(
+      kind,
+      binary,
+      dir,
+      await launchers[kind]({ binary, dir, ...(kind === 'nats' ? { extraConfig: options.natsConfig } : {}) }),
+      say,
+    );
   }
 
   get url(): string {

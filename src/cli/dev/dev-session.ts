@@ -50,13 +50,13 @@ export async function runDev(run: DevRun): Promise<number> {
   // Data that do not add up are evidence and stay.
   let isEvidence = false;
   try {
-    const { nats, redis } = run.options;
+    const { nats, redis, mapping } = run.options;
     const placeOptions = { dir, keep, say, signal: stopping.signal };
     output.tell('mode', { mode: run.mode }, modeText(run.mode));
     place =
       run.mode === 'embedded'
         ? await openEmbeddedPlace(placeOptions)
-        : await openServicesPlace({ nats, redis }, placeOptions);
+        : await openServicesPlace({ nats, redis, mapping }, placeOptions);
     const { options, node } = await startNode(run, place);
     isEvidence = true;
     isEvidence = !(await runDemo(run, place, options, node));
@@ -111,11 +111,11 @@ async function runDemo(run: DevRun, place: DemoPlace, options: Options, running:
     output.stopStatus();
     if (failure !== undefined) throw failure;
     output.tell('stopping', {}, 'Publishing has stopped; waiting until everything is applied and stored …');
-    const last = await demo.stop();
-    await untilSettled(node, last, options, output);
+    const lasts = await demo.stop();
+    await untilSettled(node, lasts, options, output);
     const { halted } = progressOf(node.status(), Date.now());
     await running.stop();
-    const verdict = await judge({ world, options, last, halted });
+    const verdict = await judge({ world, options, lasts, halted });
     output.tell('verdict', verdict, verdictText(verdict));
     return verdict.ok;
   } finally {
@@ -123,11 +123,11 @@ async function runDemo(run: DevRun, place: DemoPlace, options: Options, running:
   }
 }
 
-/** Waits until everything up to `last` is decided. What is not after the deadline is for the verdict to tell. */
-async function untilSettled(node: Node, last: number, options: Options, output: DevOutput): Promise<void> {
+/** Waits until everything up to the last event is decided. What is not after the deadline is for the verdict to tell. */
+async function untilSettled(node: Node, lasts: readonly number[], options: Options, output: DevOutput): Promise<void> {
   const { settleMs, idleMs } = options.order;
   const deadline = performance.now() + settleMs + idleMs + SETTLE_MS_MAX;
-  while (!hasSettled(node.status(), last)) {
+  while (!hasSettled(node.status(), lasts)) {
     if (performance.now() > deadline) return output.say('This takes too long; going on without the rest.');
     await delay(ASK_MS);
   }

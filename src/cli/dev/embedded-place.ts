@@ -88,9 +88,9 @@ class EmbeddedWorld implements DemoWorld {
     this.#newest[at] = this.#sinks[at]!.append(this.#newEvent(event)).catch(() => undefined);
   }
 
-  async publishLast(event: OutgoingEvent): Promise<number> {
+  async publishLast(event: OutgoingEvent): Promise<readonly number[]> {
     await Promise.all(this.#newest);
-    return (await this.#sinks[0]!.append(this.#newEvent(event))).sequence;
+    return [(await this.#sinks[0]!.append(this.#newEvent(event))).sequence];
   }
 
   async capture(take: Parameters<DemoWorld['capture']>[0]): ReturnType<DemoWorld['capture']> {

@@ -20,8 +20,8 @@ export interface ExpectedAccount {
 
 /** What the store says of the stream's events; the fold believes nothing else of it. */
 export interface Decisions {
-  /** Why an event was set aside, by stream sequence. */
-  readonly dead: ReadonlyMap<number, string>;
+  /** Why an event was set aside; undefined if it was not. */
+  reasonOf(event: Pick<CapturedEvent, 'stream' | 'sequence'>): string | undefined;
   isDecided(key: string, sequence: number): boolean;
 }
 
@@ -66,7 +66,7 @@ export class LedgerOracle {
     const key = keyOf(event.subject, this.#keyToken);
     const account = this.#account(key);
     const id = idOf(event);
-    const reason = this.#decisions.dead.get(event.sequence);
+    const reason = this.#decisions.reasonOf(event);
     if (reason !== undefined) {
       this.dead.set(reason, (this.dead.get(reason) ?? 0) + 1);
       if (id !== undefined && JUDGED.includes(reason)) account.ids.add(id);

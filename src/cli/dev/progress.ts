@@ -1,4 +1,5 @@
 /** Where the node stands, as few numbers, from its status. */
+import { streamIndexOf } from '../../core/key/stream-share.js';
 import type { NodeStatus } from '../../runtime/node.js';
 
 /** Sums over the partitions of a node. */
@@ -38,10 +39,14 @@ export function progressOf(status: NodeStatus, now: number): Progress {
   };
 }
 
-/** Whether every running partition has decided everything up to `last` and holds nothing back. */
-export function hasSettled(status: NodeStatus, last: number): boolean {
+/** Whether every running partition has decided everything up to the `lasts` of the streams and holds nothing back. */
+export function hasSettled(status: NodeStatus, lasts: readonly number[]): boolean {
+  const count = status.partitions.length;
   return status.partitions.every(
-    ({ phase, report }) =>
-      phase === 'halted' || (report !== undefined && report.buffered === 0 && report.floor >= last),
+    ({ phase, report }, partition) =>
+      phase === 'halted' ||
+      (report !== undefined &&
+        report.buffered === 0 &&
+        report.floor >= lasts[streamIndexOf(partition, count, lasts.length)]!),
   );
 }

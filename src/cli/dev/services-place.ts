@@ -5,6 +5,7 @@ import type { Redis } from 'ioredis';
 import { openServices } from '../../compose/services.js';
 import { tokenOfKey } from '../../core/key/key.js';
 import { partitionOf } from '../../core/key/partition.js';
+import { streamNames } from '../../core/position/stream-generations.js';
 import { MillraceError, messageOf } from '../../errors.js';
 import type { Options } from '../../options/types.js';
 import { redactUrl } from '../../options/urls.js';
@@ -12,7 +13,7 @@ import type { OutgoingEvent } from './account-events.js';
 import type { DemoPlace, DemoWorld, PlaceOptions, PlaceText } from './demo-world.js';
 import { type DevServer, type DevServers, openServers } from './dev-servers.js';
 import { readRedisAccounts } from './stored-accounts.js';
-import { captureStream } from './stream-capture.js';
+import { type Capture, captureStream, lastsOf } from './stream-capture.js';
 
 const LAST_ACK_MS = 10_000;
 
@@ -20,11 +21,13 @@ export interface NamedServers {
   /** URLs of servers that run already; the others are started. */
   readonly nats: string | undefined;
   readonly redis: string | undefined;
+  /** For an own nats-server: the mapping of several streams. */
+  readonly mapping: string | undefined;
 }
 
 /** Throws as `openServers` does. */
 export async function openServicesPlace(named: NamedServers, options: PlaceOptions): Promise<DemoPlace> {
-  const servers = await openServers({ ...named, ...options });
+  const servers = await openServers({ ...named, natsConfig: named.mapping, ...options });
   const { nats, redis } = servers;
   return {
     flags: {
@@ -93,24 +96,40 @@ class ServicesWorld implements DemoWorld {
     this.#nats.publish(this.#subjectOf(key), body, named ? { headers: marked } : {});
   }
 
-  async publishLast({ key, body }: OutgoingEvent): Promise<number> {
+  async publishLast({ key, body }: OutgoingEvent): Promise<readonly number[]> {
     try {
       const answer = await this.#nats.request(this.#subjectOf(key), body, { timeout: LAST_ACK_MS });
       const { seq, error } = answer.json<{ seq?: number; error?: { description: string } }>();
       if (seq === undefined) throw new Error(error?.description ?? 'no sequence in the answer');
-      return seq;
+      const { count } = this.#options.stream;
+      return count === 1 ? [seq] : await lastsOf(this.#nats, streamNames(this.#options.stream));
     } catch (cause) {
       const message = `the last event was not acknowledged: ${messageOf(cause)}`;
       throw new MillraceError('NATS_UNREACHABLE', message, { cause });
     }
   }
 
-  capture(take: Parameters<DemoWorld['capture']>[0]): ReturnType<DemoWorld['capture']> {
-    return captureStream(this.#nats, this.#options.stream.name, take);
+  async capture(take: Parameters<DemoWorld['capture']>[0]): ReturnType<DemoWorld['capture']> {
+    const captures: Capture[] = [];
+    for (const [stream, name] of streamNames(this.#options.stream).entries())
+      captures.push(
+        await captureStream(this.#nats, name, (event) =>
+          take({ ...event, stream, subject: this.#published(event.subject) }),
+        ),
+      );
+    return { first: Math.max(...captures.map(({ first }) => first)), last: captures[0]!.last };
+  }
+
+  /** The subject without the partition that the mapping wrote into it. */
+  #published(subject: string): string {
+    const { stream } = this.#options;
+    const published = stream.publishSubject.split('.');
+    const tokens = subject.split('.');
+    return tokens.length === published.length ? subject : tokens.toSpliced(published.indexOf('{key}'), 1).join('.');
   }
 
   accounts(): ReturnType<DemoWorld['accounts']> {
-    return readRedisAccounts(this.#redis, this.#options.app, this.#options.partitions);
+    return readRedisAccounts(this.#redis, this.#options);
   }
 
   async close(): Promise<void> {

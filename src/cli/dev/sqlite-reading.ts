@@ -59,8 +59,10 @@ export function readSqliteAccounts(path: string, app: string, partitions: number
       };
       found.addAccount(partition as number, readText(key as string), account);
     }
-    for (const [sequence, letter] of rows('SELECT sequence, letter FROM dead_letters WHERE app = ?'))
-      found.addLetter(Number(sequence), letter as string);
+    for (const [partition, sequence, letter] of rows(
+      'SELECT partition, sequence, letter FROM dead_letters WHERE app = ?',
+    ))
+      found.addLetter(partition as number, Number(sequence), letter as string);
     return found;
   });
 }

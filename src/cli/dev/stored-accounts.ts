@@ -2,10 +2,13 @@
 import type { Redis } from 'ioredis';
 import { decodeRecord } from '../../core/checkpoint/record.js';
 import { partitionOf } from '../../core/key/partition.js';
+import { streamIndexOf } from '../../core/key/stream-share.js';
 import type { Position } from '../../core/position/position-window.js';
 import { isDecided } from '../../core/position/position-window.js';
 import { MillraceError } from '../../errors.js';
+import type { Options } from '../../options/types.js';
 import type { Decisions } from './ledger-oracle.js';
+import type { CapturedEvent } from './stream-capture.js';
 
 /** A key's state as stored. */
 export interface StoredAccount {
@@ -23,13 +26,20 @@ export interface StoredAccounts extends Decisions {
 /** Puts together what is found, piece by piece. */
 export class AccountsReading implements StoredAccounts {
   readonly accounts = new Map<string, StoredAccount>();
-  readonly dead = new Map<number, string>();
   readonly misplaced: string[] = [];
   readonly #positions = new Map<number, Position>();
+  /** By stream and sequence: one stream's numbers mean nothing in another. */
+  readonly #dead = new Map<string, string>();
   readonly #partitions: number;
+  readonly #streams: number;
 
-  constructor(partitions: number) {
+  constructor(partitions: number, streams = 1) {
     this.#partitions = partitions;
+    this.#streams = streams;
+  }
+
+  reasonOf({ stream = 0, sequence }: Pick<CapturedEvent, 'stream' | 'sequence'>): string | undefined {
+    return this.#dead.get(`${stream}:${sequence}`);
   }
 
   isDecided(key: string, sequence: number): boolean {
@@ -50,14 +60,18 @@ export class AccountsReading implements StoredAccounts {
   }
 
   /** `letter`: the JSON of a dead letter. */
-  addLetter(sequence: number, letter: string): void {
-    this.dead.set(sequence, (JSON.parse(letter) as { code: string }).code);
+  addLetter(partition: number, sequence: number, letter: string): void {
+    const stream = streamIndexOf(partition, this.#partitions, this.#streams);
+    this.#dead.set(`${stream}:${sequence}`, (JSON.parse(letter) as { code: string }).code);
   }
 }
 
 /** Reads the state of every key, the dead letters, and which events are decided. */
-export async function readRedisAccounts(redis: Redis, app: string, partitions: number): Promise<StoredAccounts> {
-  const reading = new AccountsReading(partitions);
+export async function readRedisAccounts(
+  redis: Redis,
+  { app, partitions, stream }: Pick<Options, 'app' | 'partitions' | 'stream'>,
+): Promise<StoredAccounts> {
+  const reading = new AccountsReading(partitions, stream.count);
   for (let partition = 0; partition < partitions; partition++) {
     const prefix = `millrace:{${app}:${partition}}:`;
     const record = await redis.hget(`${prefix}meta`, 'record');
@@ -65,7 +79,7 @@ export async function readRedisAccounts(redis: Redis, app: string, partitions: n
     for (const [key, text] of Object.entries(await redis.hgetall(`${prefix}state`)))
       reading.addAccount(partition, key, JSON.parse(text) as StoredAccount);
     for (const [sequence, text] of Object.entries(await redis.hgetall(`${prefix}dead`)))
-      reading.addLetter(Number(sequence), text);
+      reading.addLetter(partition, Number(sequence), text);
   }
   return reading;
 }

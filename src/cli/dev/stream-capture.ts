@@ -5,6 +5,8 @@ import type { NatsConnection } from '@nats-io/nats-core';
 /** An event as the stream holds it. */
 export interface CapturedEvent {
   readonly sequence: number;
+  /** Which of several streams it is in; 0 by default. */
+  readonly stream?: number;
   /** The stream's own time, epoch ms. */
   readonly streamTime: number;
   readonly subject: string;
@@ -42,4 +44,10 @@ export async function captureStream(
     await consumer.delete().catch(() => undefined);
   }
   return capture;
+}
+
+/** The last sequence of each stream. */
+export async function lastsOf(connection: NatsConnection, streams: readonly string[]): Promise<number[]> {
+  const manager = await jetstreamManager(connection, { checkAPI: false });
+  return Promise.all(streams.map(async (stream) => (await manager.streams.info(stream)).state.last_seq));
 }

@@ -20,14 +20,14 @@ export interface Verdict {
 export interface Case {
   readonly world: DemoWorld;
   readonly options: Options;
-  /** Stream sequence of the last event of the demo. */
-  readonly last: number;
+  /** For each stream, the sequence of the last event of the demo. */
+  readonly lasts: readonly number[];
   /** Partitions that stood still at the end. */
   readonly halted: Progress['halted'];
 }
 
 /** Compares every key after the node has drained. */
-export async function judge({ world, options, last, halted }: Case): Promise<Verdict> {
+export async function judge({ world, options, lasts, halted }: Case): Promise<Verdict> {
   const stored = await world.accounts();
   const { key } = options.event.format;
   const oracle = new LedgerOracle(stored, key.kind === 'token' ? key.index : 2);
@@ -35,7 +35,7 @@ export async function judge({ world, options, last, halted }: Case): Promise<Ver
   const capture = await world.capture((event) => {
     const before = oracle.undecided;
     oracle.take(event);
-    if (oracle.undecided > before && event.sequence <= last) open++;
+    if (oracle.undecided > before && event.sequence <= lasts[event.stream ?? 0]!) open++;
   });
   const expected = oracle.fold();
   const problems = [

@@ -66,7 +66,8 @@ function flagsFor({ app, partitions, stream }: Options, of: readonly ('app' | 'p
     app: app === 'main' ? '' : ` --app ${app}`,
     partitions: partitions === 64 ? '' : ` --partitions ${partitions}`,
     stream:
-      stream.name === 'EVENTS' ? '' : ` --stream-name ${stream.name} --stream-subjects '${stream.subjects.join()}'`,
+      (stream.name === 'EVENTS' ? '' : ` --stream-name ${stream.name} --stream-subjects '${stream.subjects.join()}'`) +
+      (stream.count === 1 ? '' : ` --streams ${stream.count}`),
   };
   return of.map((name) => flags[name]).join('');
 }
