@@ -97,7 +97,7 @@ describe('millrace dev --services', () => {
       cwd,
     });
     expect(out).toMatch(/npx millrace publish account-7 .* --streams 4$/m);
-    expect(out).toMatch(/^OK: 200 keys, .* final state equals an independent fold$/m);
+    expect(out).toMatch(/^OK: \d+ keys, .* final state equals an independent fold$/m);
     expect(code).toBe(0);
   });
 
