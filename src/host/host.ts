@@ -117,6 +117,8 @@ export class Host {
         void this.#claim(message);
         return;
       case 'halt':
+        // A claim that is still tried would take the partition from whoever has it by now.
+        this.#claiming.delete(message.partition);
         // What another node has claimed is not ours to save.
         void this.#partitions.get(message.partition)?.stop(errorOf(message.fault), message.fault.code !== 'FENCED');
         return;

@@ -107,7 +107,10 @@ export class CommitAudit {
         this.#violate('I1', `key ${key}: ${JSON.stringify(state)} does not continue ${JSON.stringify(old)}`);
         return;
       }
-    const isNumbered = keySequence !== undefined && keySequence >= (next.get(key) ?? 1);
+    // Also where an operator has given up numbers that had come meanwhile.
+    const isNumbered =
+      keySequence !== undefined &&
+      (keySequence >= (next.get(key) ?? 1) || this.#world.operator.hasAsked(this.#commit.partition, key));
     if (state.length === old.length && !isNumbered) this.#violate('I1', `key ${key} is stored again with nothing new`);
     for (let i = old.length; i < state.length; i++) this.#apply(key, state[i]!, i === 0 ? undefined : state[i - 1]!);
     const packed = state[state.length - 1];

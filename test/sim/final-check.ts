@@ -14,21 +14,26 @@ import { referenceOf } from './reference.js';
 import type { Shadow } from './shadow.js';
 import type { World } from './world.js';
 
-/** What is still to come; undefined if nothing is. */
-export function whatIsMissing(world: World, auditor: Auditor): string | undefined {
-  const [node, other] = world.living;
-  if (node === undefined || other !== undefined) return 'one node';
-  if (!world.isAttended || node.isDraining) return 'the operator';
-  const { phase, partitions } = node.node.status();
-  if (phase !== 'running') return `a running node, it is ${phase}`;
-  for (const status of partitions) {
-    const { partition } = status;
+/** What is still to come; undefined if nothing is, and then `running` are the partitions that are not halted. */
+export function whatIsMissing(world: World, auditor: Auditor, running: Set<number>): string | undefined {
+  running.clear();
+  const { living, nodesWanted, plan } = world;
+  if (living.length !== nodesWanted) return `${nodesWanted} nodes, there are ${living.length}`;
+  if (!world.isAttended || living.some(({ isDraining }) => isDraining)) return 'the operator';
+  const statuses = living.map(({ node }) => node.status());
+  const unready = statuses.find(({ phase }) => phase !== 'running');
+  if (unready !== undefined) return `a running node, ${unready.name} is ${unready.phase}`;
+  const partitions = statuses.flatMap((status) => status.partitions);
+  for (let partition = 0; partition < plan.partitions; partition++) {
     const where = `partition ${partition}`;
+    const [status, again] = partitions.filter((one) => one.partition === partition);
+    if (status === undefined || again !== undefined) return `one owner of ${where}`;
     if (status.phase === 'halted') {
       const unjust = whyUnjust(world, auditor, status);
       if (unjust !== undefined) return unjust;
       continue;
     }
+    running.add(partition);
     if (status.phase !== 'running') return `${where} is ${status.phase}`;
     const shadow = auditor.shadow(partition);
     const own = world.ledger.own(partition);
@@ -101,17 +106,13 @@ function isGapSeen(world: World, { floor, anchorSequence }: Shadow): boolean {
 }
 
 /** Everything that is compared once, when nothing moves any more. */
-export async function checkEnd(world: World, auditor: Auditor): Promise<void> {
+export async function checkEnd(world: World, auditor: Auditor, running: ReadonlySet<number>): Promise<void> {
   for (let partition = 0; partition < world.plan.partitions; partition++) {
     const shadow = auditor.shadow(partition);
     if (!shadow.isTainted && !shadow.isLegacy) await compareStore(world, partition, shadow);
     const problem = problemOfSegments(shadow, world.ledger.own(partition), world);
     if (problem !== undefined) world.violate('I12', `partition ${partition}: ${problem}`);
-    const status = world.nodes
-      .at(-1)
-      ?.node.status()
-      .partitions.find((one) => one.partition === partition);
-    if (status?.phase === 'running' && !shadow.isTainted && !shadow.isLegacy)
+    if (running.has(partition) && !shadow.isTainted && !shadow.isLegacy)
       compareReference(world, auditor, partition, shadow);
   }
 }

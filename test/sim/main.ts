@@ -1,6 +1,7 @@
-/** `npm run sim -- --seeds N [--from S]`, or `--seed S [--trace]`: runs seeds and says what they found. */
+/** `npm run sim -- [--cluster] --seeds N [--from S]`, or `--seed S [--trace]`: runs seeds and says what they found. */
 import { parseArgs } from 'node:util';
 import { Coverage } from './coverage.js';
+import { clusterRuns, smallRuns } from './plan.js';
 import type { SeedResult } from './run-seed.js';
 import { runSeed } from './run-seed.js';
 
@@ -9,10 +10,13 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
+    cluster: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 });
+
+const bounds = values.cluster ? clusterRuns : smallRuns;
 
 function number(name: string, text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
@@ -23,11 +27,11 @@ function number(name: string, text: string): number {
 function report({ seed, violation, virtualMs }: SeedResult): void {
   console.error(`seed ${seed}: ${violation?.invariant} at ${violation?.atMs.toFixed(1)} of ${virtualMs.toFixed(1)} ms`);
   console.error(`  ${violation?.problem}`);
-  console.error(`  npm run sim -- --seed ${seed} --trace`);
+  console.error(`  npm run sim -- ${values.cluster ? '--cluster ' : ''}--seed ${seed} --trace`);
 }
 
 async function one(seed: number): Promise<boolean> {
-  const result = await runSeed(seed, { keepsText: values.trace });
+  const result = await runSeed(seed, { bounds, keepsText: values.trace });
   if (values.trace) console.log(JSON.stringify(result.plan));
   for (const line of result.trace ?? []) console.log(line);
   if (result.violation === undefined)
@@ -45,7 +49,7 @@ async function many(from: number, seeds: number): Promise<boolean> {
   let done = 0;
   let bad = 0;
   for (let seed = from; seed < from + seeds; seed++) {
-    const result = await runSeed(seed);
+    const result = await runSeed(seed, { bounds });
     done++;
     events += result.events;
     steps += result.steps;

@@ -2,6 +2,7 @@
  * Who may claim and who lets go: a node that was fenced by a newer claim leaves the partition to it, a lost record is
  * not replaced by whatever the stream still has, and a host that has drained leaves nothing behind.
  */
+import type { Claim } from '../../src/ports/membership.js';
 import type { HostToMain, PartitionReport } from '../../src/protocol/messages.js';
 import type { Shadow } from './shadow.js';
 import type { World } from './world.js';
@@ -22,6 +23,10 @@ export class OwnerAudit {
   /** Process of each nonce. */
   readonly #claimers = new Map<string, string>();
   readonly #reports = new Map<string, readonly PartitionReport[]>();
+  /** When each process was last heard of by the coordinator, virtual ms. */
+  readonly #beats = new Map<string, number>();
+  /** When it was heard of again after a lease of silence. */
+  readonly #backAt = new Map<string, number>();
   #at = 0;
 
   constructor(world: World) {
@@ -51,6 +56,31 @@ export class OwnerAudit {
     this.#tickets.set(partition, { process, at: ++this.#at });
   }
 
+  /** A node's sign of life has reached the coordinator. */
+  beat(incarnation: string): void {
+    const { time, plan } = this.#world;
+    if (time.now - (this.#beats.get(incarnation) ?? time.now) >= plan.leaseMs) this.#backAt.set(incarnation, time.now);
+    this.#beats.set(incarnation, time.now);
+  }
+
+  left(incarnation: string): void {
+    this.#beats.delete(incarnation);
+  }
+
+  /** W1: a partition that nobody has let go of is taken only from a node that has been silent for a lease. */
+  tookOver(process: string, partition: number, before: Claim | undefined): void {
+    if (before === undefined || before.isReleased || before.incarnation === process) return;
+    const { time, plan, nodes } = this.#world;
+    const owner = nodes.find((node) => node.process.name === before.incarnation)?.process;
+    const silentMs = time.now - (this.#beats.get(before.incarnation) ?? Number.NEGATIVE_INFINITY);
+    this.#world.coverage.add('taken over');
+    // Who took it for gone may still be on the way when it is back.
+    const backMs = time.now - (this.#backAt.get(before.incarnation) ?? Number.NEGATIVE_INFINITY);
+    if (owner?.isAlive !== true || silentMs >= plan.leaseMs || backMs < plan.leaseMs) return;
+    const problem = `${process} took it from ${before.incarnation}, which was heard ${silentMs.toFixed(1)} ms before`;
+    this.#world.violate('W1', `partition ${partition}: ${problem}`);
+  }
+
   /** The main thread hears this from a host. */
   heard(process: string, message: HostToMain): void {
     if (message.kind === 'stopped' && message.fault.code === 'FENCED')
@@ -63,6 +93,7 @@ export class OwnerAudit {
   /** A host says this: the last report before `drained` is of what was let go. */
   told(process: string, who: string, message: HostToMain): void {
     if (message.kind === 'report') this.#reports.set(who, message.partitions);
+    if (message.kind === 'released' && message.applied !== undefined) this.#released(process, message);
     if (message.kind !== 'drained') return;
     for (const report of this.#reports.get(who) ?? []) this.#drained(process, report);
   }
@@ -72,6 +103,15 @@ export class OwnerAudit {
     const origin = this.#origins.get(partition);
     if (origin !== undefined && floor + 1 > origin && !this.#world.acceptsGaps)
       this.#world.violate('I11', `partition ${partition}: its record was lost, and it starts from what is left`);
+  }
+
+  /** F25, D1: a clean hand-over leaves nothing to be applied again. */
+  #released(process: string, { partition, applied }: Extract<HostToMain, { kind: 'released' }>): void {
+    const shadow = this.#world.auditor!.shadow(partition);
+    const nonce = shadow.owner.slice(shadow.owner.indexOf(':') + 1);
+    if (!shadow.exists || this.#claimers.get(nonce) !== process || shadow.isTainted || shadow.isLegacy) return;
+    if (applied !== undefined && applied !== shadow.tally.applied && !this.#world.hasLostWrites)
+      this.#world.violate('F25', `partition ${partition} was let go at ${applied}, stored are ${shadow.tally.applied}`);
   }
 
   /** F25: what was decided is what is stored, so that nothing is replayed. */

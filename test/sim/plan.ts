@@ -34,7 +34,10 @@ export const strikes = [
   'slow',
   'operate',
 ] as const;
-export type Strike = (typeof strikes)[number];
+
+/** Faults that only a cluster can have: nodes that come and go, and all of them restarted in turn. */
+export const clusterStrikes = ['scale', 'roll'] as const;
+export type Strike = (typeof strikes)[number] | (typeof clusterStrikes)[number];
 
 /** Faults that happen to single requests. */
 export const mishaps = ['reply-lost', 'request-lost', 'request-late', 'request-refused'] as const;
@@ -96,6 +99,9 @@ export interface Plan {
   /** From here on nothing fails any more. */
   readonly healMs: number;
   readonly drainsAtEnd: boolean;
+  /** Nodes that share the partitions; 0: each claims all of them, and there should be one. */
+  readonly nodes: number;
+  readonly leaseMs: number;
 }
 
 /** Events may wait for each other or for an operator: what such a partition holds of lost events goes on to count. */
@@ -105,9 +111,11 @@ export const isParking = ({ order, poisonPolicy }: Plan): boolean =>
 export interface PlanBounds {
   readonly events: readonly [min: number, max: number];
   readonly order: Order | undefined;
+  readonly nodes: readonly [min: number, max: number];
 }
 
-export const smallRuns: PlanBounds = { events: [8, 40], order: undefined };
+export const smallRuns: PlanBounds = { events: [8, 40], order: undefined, nodes: [0, 0] };
+export const clusterRuns: PlanBounds = { events: [20, 60], order: undefined, nodes: [1, 5] };
 
 /** How often each strike is drawn among those that a seed has on. */
 const weights: Readonly<Record<Strike, number>> = {
@@ -133,12 +141,15 @@ const weights: Readonly<Record<Strike, number>> = {
   'lose-tail': 1,
   slow: 2,
   operate: 6,
+  scale: 4,
+  roll: 3,
 };
 
 export function planOf(seed: number, bounds: PlanBounds = smallRuns): Plan {
   const random = new Random(Math.imul(seed, 0x9e3779b1) ^ 0x5eed);
   const events = random.between(...bounds.events);
-  const gapMs = random.pick([4, 10, 20]);
+  // A cluster needs time to find out who is gone.
+  const gapMs = random.pick([4, 10, 20]) * (bounds.nodes[1] > 0 ? 5 : 1);
   const settleMs = random.pick([0, 20, 60, 150]);
   const isTame = random.chance(0.75);
   const spanMs = events * gapMs;
@@ -183,9 +194,11 @@ export function planOf(seed: number, bounds: PlanBounds = smallRuns): Plan {
     poison: random.pick([0, 0.03, 0.1]),
     quiet: random.pick([0, 0.01, 0.04]),
     mishaps: mishapsOf(random),
-    strikes: strikesOf(random, spanMs),
+    strikes: strikesOf(random, spanMs, bounds),
     healMs: spanMs + random.between(20, 500),
     drainsAtEnd: random.chance(0.2),
+    nodes: random.between(...bounds.nodes),
+    leaseMs: random.pick([1_200, 2_000]),
   };
 }
 
@@ -204,9 +217,12 @@ function mishapsOf(random: Random): Plan['mishaps'] {
   };
 }
 
-function strikesOf(random: Random, spanMs: number): PlannedStrike[] {
+function strikesOf(random: Random, spanMs: number, { nodes: [, nodesMax] }: PlanBounds): PlannedStrike[] {
   if (random.chance(0.05)) return [];
-  const on = strikes.filter(() => random.chance(0.5));
+  // A second node that claims everything is what nodes without a cluster do.
+  const possible: readonly Strike[] =
+    nodesMax === 0 ? strikes : [...strikes.filter((strike) => strike !== 'second-node'), ...clusterStrikes];
+  const on = possible.filter(() => random.chance(0.5));
   if (on.length === 0) return [];
   const total = on.reduce((sum, strike) => sum + weights[strike], 0);
   return Array.from({ length: random.between(2, 10) }, () => {

@@ -6,6 +6,8 @@ import { T0 } from './workload.js';
 
 export class SimProcess implements Life {
   readonly name: string;
+  /** Virtual ms. */
+  readonly bornAt: number;
   readonly #time: VirtualTime;
   isAlive = true;
   pausedUntil = 0;
@@ -18,6 +20,7 @@ export class SimProcess implements Life {
 
   constructor(name: string, time: VirtualTime) {
     this.name = name;
+    this.bornAt = time.now;
     this.#time = time;
   }
 

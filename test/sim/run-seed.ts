@@ -77,6 +77,7 @@ async function runAudited(plan: Plan, workload: readonly Publish[], options: See
   const world = new World(plan, workload, { audits: true, keepsText, planted });
   const auditor = world.auditor!;
   const course: Course = { world, drainedAt: 0 };
+  const running = new Set<number>();
   let lookAt = world.healMs;
   let drainBy = Number.POSITIVE_INFINITY;
   /** Looks at the world between two steps; true if there is nothing more to see. */
@@ -88,7 +89,7 @@ async function runAudited(plan: Plan, workload: readonly Publish[], options: See
     }
     if (now < lookAt) return false;
     lookAt = now + LOOK_MS;
-    const missing = whatIsMissing(world, auditor);
+    const missing = whatIsMissing(world, auditor, running);
     if (missing !== undefined) {
       if (now > world.healMs + LIVENESS_MS) world.violate('liveness', `waits for ${missing}`);
       return false;
@@ -100,7 +101,7 @@ async function runAudited(plan: Plan, workload: readonly Publish[], options: See
     return false;
   };
   await drive(() => !isOver() && world.violation === undefined && step(world));
-  if (world.violation === undefined) await checkEnd(world, auditor);
+  if (world.violation === undefined) await checkEnd(world, auditor, running);
   return course;
 }
 

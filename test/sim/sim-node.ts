@@ -21,6 +21,7 @@ import type { Plan } from './plan.js';
 import { SimProcess } from './process.js';
 import { SimCoordinator } from './sim-coordinator.js';
 import { deliveryOf, SimLog } from './sim-log.js';
+import { SimMembership } from './sim-membership.js';
 import type { StoreWitness } from './sim-store.js';
 import { SimStore } from './sim-store.js';
 import type { SimThread } from './sim-threads.js';
@@ -57,10 +58,14 @@ export class SimNode {
   readonly process: SimProcess;
   readonly node: Node;
   readonly threads: SimThreads;
+  /** Which of the cluster's places it takes; its name outlives the process. */
+  readonly pod: number;
   isDraining = false;
 
-  constructor(world: Surroundings, processName: string, nodeName: string, acceptGap: boolean) {
+  constructor(world: Surroundings, processName: string, pod: number, acceptGap: boolean) {
     const { plan, time, trace, network } = world;
+    this.pod = pod;
+    const nodeName = plan.nodes > 0 ? `pod-${pod}` : plan.sameName ? 'node' : processName;
     const process = new SimProcess(processName, time);
     this.process = process;
     const clock = process.clock(process);
@@ -97,11 +102,13 @@ export class SimNode {
         acceptGap,
         inFlightBytesMax: plan.inFlightBytesMax,
         drainMsMax: DRAIN_MS_MAX,
+        ...(plan.nodes > 0 && { cluster: { leaseMs: plan.leaseMs, sameName: 'take-over', url: undefined } }),
       },
       {
         log,
         sink: log,
         coordinator: new SimCoordinator(world.claims.as(nodeName), connect('coordinator'), processName, world.owners),
+        membership: plan.nodes > 0 ? this.#membership(world, nodeName) : undefined,
         threads: this.threads,
         clock,
         routes: [keyRoute({ key: format.key, partition: { kind: 'key' }, partitions: plan.partitions })],
@@ -115,6 +122,13 @@ export class SimNode {
   start(failed: (error: MillraceError | Error) => void): void {
     this.node.start().catch(failed);
     void this.node.failed.then(failed);
+  }
+
+  #membership({ plan, time, network, claims, owners }: Surroundings, nodeName: string): SimMembership {
+    const { process } = this;
+    const connection = network.connect(process, process, process.name, 'coordinator', plan.logMs);
+    const terms = { time, network, process, connection, delayMs: plan.logMs, audit: owners };
+    return new SimMembership(claims.as(nodeName, process.name), terms);
   }
 
   #host(world: Surroundings, slot: number, thread: SimThread): Host {

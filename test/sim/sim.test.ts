@@ -1,12 +1,13 @@
 /** The simulator as a test: seeds that must hold, and planted faults that must be found. */
 import { describe, expect, it } from 'vitest';
 import { Coverage } from './coverage.js';
-import { mishaps, strikes } from './plan.js';
+import { clusterRuns, clusterStrikes, mishaps, strikes } from './plan.js';
 import { plantedFaults } from './planted.js';
 import type { SeedResult } from './run-seed.js';
 import { runSeed } from './run-seed.js';
 
 const SEEDS = 2_000;
+const CLUSTER_SEEDS = 200;
 /** Most seeds that it may take to find a planted fault. */
 const PLANTED_SEEDS_MAX = 1_000;
 
@@ -36,7 +37,25 @@ describe('the simulator', () => {
       'line: stream.gap.accepted',
       'line: thread.lost',
       'regression accepted',
+      'line: partition.halted SEQUENCE_GAP',
+      'line: partition.halted PARKED_FULL',
+      'line: partition.resumed',
+      'operator: edit changed',
+      'operator: skip changed',
+      'operator: release again',
+      'operator: discard-letter changed',
     ])
+      expect(coverage.counts.get(path) ?? 0, path).toBeGreaterThan(0);
+  });
+
+  it(`holds them in ${CLUSTER_SEEDS} clusters of 1 to 5 nodes`, { timeout: 300_000 }, async () => {
+    const coverage = new Coverage();
+    for (let seed = 1; seed <= CLUSTER_SEEDS; seed++) {
+      const result = await runSeed(seed, { bounds: clusterRuns });
+      if (result.violation !== undefined) expect.fail(told(result).replace('--seed', '--cluster --seed'));
+      coverage.merge(result.coverage);
+    }
+    for (const path of [...clusterStrikes, 'taken over', 'line: cluster.gone', 'line: partition.lost', 'commit fenced'])
       expect(coverage.counts.get(path) ?? 0, path).toBeGreaterThan(0);
   });
 

@@ -89,6 +89,12 @@ export class Strikes {
       case 'lose-tail':
       case 'log-clock-jump':
         return this.#hitLog(strike);
+      case 'scale':
+        this.#world.cluster?.scale();
+        return 'nodes';
+      case 'roll':
+        this.#world.cluster?.roll();
+        return 'nodes';
       case 'second-node':
         if (this.#world.living.length >= NODES_MAX) return undefined;
         this.#world.startNode();
@@ -121,12 +127,13 @@ export class Strikes {
         return true;
       }
       case 'pause':
-        process.pausedUntil = time.now + random.pick([20, 200, 800]);
+        process.pausedUntil = time.now + random.pick(this.#world.plan.nodes > 0 ? [200, 1_000, 3_500] : [20, 200, 800]);
         return true;
       case 'cut-store':
       case 'cut-log':
       case 'cut-coordinator':
-        process.cutUntil[strike.slice('cut-'.length) as Service] = time.now + random.between(10, 600);
+        process.cutUntil[strike.slice('cut-'.length) as Service] =
+          time.now + random.between(10, this.#world.plan.nodes > 0 ? 3_000 : 600);
         return true;
       case 'drain':
         if (node.isDraining) return false;

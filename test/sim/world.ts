@@ -14,6 +14,7 @@ import type { LogLine } from '../../src/ports/log.js';
 import { OUTSIDE, VirtualTime } from '../../src/testing/virtual-time.js';
 import { Random } from '../support/random.js';
 import { Auditor } from './auditor.js';
+import { Cluster } from './cluster.js';
 import { Coverage } from './coverage.js';
 import { historyHandler } from './history-handler.js';
 import { Ledger } from './ledger.js';
@@ -79,6 +80,7 @@ export class World {
   #started = 0;
   #nonces = 0;
   #isRestartPlanned = false;
+  readonly #cluster: Cluster | undefined;
 
   constructor(plan: Plan, workload: readonly Publish[], options: WorldOptions) {
     const { time } = this;
@@ -113,7 +115,22 @@ export class World {
     this.#strikes.plan();
     this.healMs = Math.max(plan.healMs, workload[workload.length - 1]!.atMs + 1);
     time.at(this.healMs, OUTSIDE, () => this.#heal());
-    this.startNode();
+    this.#cluster = plan.nodes > 0 ? new Cluster(this, RESTART_MS) : undefined;
+    if (this.#cluster === undefined) this.startNode();
+  }
+
+  /** The store has gone back or lost a record at least once. */
+  get hasLostWrites(): boolean {
+    return (['rollback', 'wipe', 'lose-record'] as const).some((strike) => this.coverage.counts.has(strike));
+  }
+
+  /** Nodes that share the partitions, or one that has all of them. */
+  get nodesWanted(): number {
+    return this.#cluster?.wanted ?? 1;
+  }
+
+  get cluster(): Cluster | undefined {
+    return this.#cluster;
   }
 
   /** Records the first violation; the run ends with it. */
@@ -125,12 +142,12 @@ export class World {
     return this.nodes.filter((node) => node.process.isAlive);
   }
 
-  startNode(): void {
-    const { sameName } = this.plan;
+  /** `pod`: the place in the cluster, 0 where there is none. */
+  startNode(pod = 0): void {
     const number = ++this.#started;
     const name = `n${number}`;
     this.trace.note(this.time.now, name, 'boot', '', 0, 0);
-    const node = new SimNode(this.#surroundings, name, sameName ? 'node' : name, this.acceptsGaps);
+    const node = new SimNode(this.#surroundings, name, pod, this.acceptsGaps);
     this.nodes.push(node);
     node.start((error) => this.#failed(node, error));
   }
@@ -141,6 +158,7 @@ export class World {
     process.isAlive = false;
     this.trace.note(this.time.now, process.name, 'die', '', 0, 0);
     this.#ensureNode();
+    this.#cluster?.died(process);
   }
 
   /** Stops a node in order; it is started again. */
@@ -155,6 +173,7 @@ export class World {
   /** The run is over: the last node is stopped in order, and none is started again. */
   end(): void {
     this.#isRestartPlanned = true;
+    this.#cluster?.end();
     for (const node of this.living) this.drain(node);
   }
 
@@ -167,7 +186,7 @@ export class World {
   }
 
   #ensureNode(): void {
-    if (this.#isRestartPlanned || this.living.length > 0) return;
+    if (this.#cluster !== undefined || this.#isRestartPlanned || this.living.length > 0) return;
     this.#isRestartPlanned = true;
     this.time.after(this.network.delay(RESTART_MS), OUTSIDE, () => {
       this.#isRestartPlanned = false;
@@ -194,19 +213,23 @@ export class World {
       process.effectsLeft = Number.POSITIVE_INFINITY;
       for (const service of ['store', 'log', 'coordinator'] as const) process.cutUntil[service] = 0;
     }
-    if (living.length > 1) for (const { process } of living) this.die(process);
+    if (this.#cluster === undefined && living.length > 1) for (const { process } of living) this.die(process);
     this.#ensureNode();
     this.time.after(OPERATOR_MS, OUTSIDE, () => this.#attend());
   }
 
   /** Starts a node with halted partitions again: once for whatever it is, later for what another node took. */
   #attend(): void {
-    const [node] = this.living;
     this.time.after(OPERATOR_MS, OUTSIDE, () => this.#attend());
-    if (node === undefined || node.isDraining || node.node.status().phase !== 'running') return;
+    const isFirst = !this.isAttended;
+    for (const node of this.living)
+      if (!node.isDraining && node.node.status().phase === 'running')
+        this.#attendNode(node, isFirst || (this.#cluster !== undefined && node.process.bornAt < this.healMs));
+  }
+
+  #attendNode(node: SimNode, isFirst: boolean): void {
     const halted = node.node.status().partitions.filter(({ phase }) => phase === 'halted');
     const isFenced = halted.some(({ fault }) => fault?.code === 'FENCED') && this.coverage.counts.has('second-node');
-    const isFirst = !this.isAttended;
     this.isAttended = true;
     if (this.plan.clearsQuarantines && isParking(this.plan)) void this.operator.clear(node);
     const isAccepted = this.acceptsGaps && halted.some(({ fault }) => losses.has(fault?.code));
@@ -257,7 +280,15 @@ export class World {
 
   #line(who: string): LogLine {
     return (_, event, fields) => {
-      const { code } = fields as { code?: string };
+      const { code, released, replayed } = fields as { code?: string; released?: boolean; replayed?: number };
+      if (
+        event === 'partition.gained' &&
+        released === true &&
+        (replayed ?? 0) > 0 &&
+        !this.hasLostWrites &&
+        !this.ledger.hasLostTail
+      )
+        this.violate('F25', `${who} has taken over a partition cleanly, and ${replayed} events are applied again`);
       const what = code === undefined ? event : `${event} ${code}`;
       this.coverage.add(`line: ${what}`);
       this.trace.note(this.time.now, who, 'line', what, 0, 0);
