@@ -223,7 +223,7 @@ describe('a pod', () => {
     expect(one.process.signalCode).toBeNull();
   });
 
-  it('is provisioned by the job, starts, gets ready, outlives its servers, drains in its time and loses nothing', async () => {
+  it('is provisioned by the job, gets ready, shares with a second one, hands over in its time, and nothing is lost', async () => {
     const job = await startPod({
       resources: resources.get('dev')!,
       template: templateOf(find(resources.get('dev')!, 'Job')),
@@ -259,6 +259,15 @@ describe('a pod', () => {
     expect(await first.ask(node().livenessProbe!)).toBe(200);
     cluster.redis.resume();
 
+    const second = await pod(1, ledger);
+    await until(
+      async () => (await second.ask(node().readinessProbe!)) === 200,
+      30_000,
+      () => `a second pod with its share; ${second.pod.output()}`,
+    );
+    const own = await sharesOf([first.http, second.http]);
+    expect(new Set(own.flat()).size).toBe(64);
+
     const grace = template().spec.terminationGracePeriodSeconds! * 1_000;
     const toldAt = performance.now();
     first.pod.process.kill('SIGTERM');
@@ -277,16 +286,31 @@ describe('a pod', () => {
     expect(first.pod.output()).toMatch(/"event":"node\.stopped"|node\.stopped/);
 
     publisher.allow(1);
-    const second = await pod(0, ledger);
-    await until(async () => (await second.ask(node().readinessProbe!)) === 200, 30_000, 'a ready pod again');
+    const again = await pod(0, ledger);
+    await until(async () => (await again.ask(node().readinessProbe!)) === 200, 30_000, 'a ready pod again');
     await publisher.done;
     const wanted = expected(await capture(cluster.nc, 'EVENTS'), ledgerRules);
     await untilDecided(cluster.db, 'main', wanted.events, 30_000);
-    second.pod.process.kill('SIGTERM');
-    expect(await second.pod.exited, second.pod.output()).toEqual({ code: 0, signal: null });
+    for (const { pod: one } of [again, second]) {
+      one.process.kill('SIGTERM');
+      expect(await one.exited, one.output()).toEqual({ code: 0, signal: null });
+    }
     await expectStored(cluster.db, 'main', wanted);
   });
 });
+
+/** The partitions that run on each node. */
+async function sharesOf(urls: readonly string[]): Promise<number[][]> {
+  const headers = { authorization: 'Bearer secret-of-the-pod' };
+  return Promise.all(
+    urls.map(async (url) => {
+      const { partitions } = (await (await fetch(`${url}/v1/status`, { headers })).json()) as {
+        partitions: { partition: number; phase: string }[];
+      };
+      return partitions.filter(({ phase }) => phase === 'running').map(({ partition }) => partition);
+    }),
+  );
+}
 
 type Ask = (probe: HttpProbe) => Promise<number>;
 
