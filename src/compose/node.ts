@@ -17,7 +17,7 @@ import { StateReader } from '../runtime/state-reader.js';
 import { type Backend, heartbeatMs } from './backend.js';
 import type { HostSetup } from './host.js';
 import { openJetStreamBackend } from './jetstream-backend.js';
-import { isSql, openSqlBackend } from './sql-backend.js';
+import { type Company, isSql, openSqlBackend } from './sql-backend.js';
 import { storeSettings } from './store.js';
 import { decoderMapping, streamRoutes } from './streams.js';
 
@@ -112,8 +112,13 @@ function urlOf({ http }: Options): string | undefined {
 }
 
 /** The options say which family. */
-export function openBackend(options: Options, line: LogLine, signal?: AbortSignal): Promise<Backend> {
-  return isSql(options) ? openSqlBackend(options, line, signal) : openJetStreamBackend(options, line, signal);
+export function openBackend(
+  options: Options,
+  line: LogLine,
+  signal?: AbortSignal,
+  company: Company = 'alone',
+): Promise<Backend> {
+  return isSql(options) ? openSqlBackend(options, line, company, signal) : openJetStreamBackend(options, line, signal);
 }
 
 function hostSetup(options: Options, chains: readonly StreamChain[], slot: number): HostSetup {

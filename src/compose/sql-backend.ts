@@ -37,16 +37,27 @@ export function openDatabase(url: string, name: string): SqlDatabase {
   return new PostgresDatabase({ pool: postgresPool({ url, name }), name: redactUrl(url) });
 }
 
-/** Makes the tables and the stream where they are missing. On a database that others work on, waits for its turn. */
-export async function openSqlBackend(options: SqlOptions, line: LogLine, signal?: AbortSignal): Promise<Backend> {
+/**
+ * `alone`: as a node works, the only one that does, for which a SQLite file is locked and the turn on a shared database
+ * is waited for. `beside`: as a command that looks while a node may run.
+ */
+export type Company = 'alone' | 'beside';
+
+/** Whoever works alone makes the tables and the stream where they are missing; others demand them. */
+export async function openSqlBackend(
+  options: SqlOptions,
+  line: LogLine,
+  company: Company,
+  signal?: AbortSignal,
+): Promise<Backend> {
   const { app, node, sql, stream } = options;
+  const isAlone = company === 'alone';
   const path = sqlitePath(sql.url);
-  const unlock = path === undefined ? undefined : lockFile(path);
+  const unlock = isAlone && path !== undefined ? lockFile(path) : undefined;
   const name = `millrace-${app}-${node}`;
   // One each: a reading never waits for a transaction of the sink.
   const [reading, writing] = [openDatabase(sql.url, name), openDatabase(sql.url, name)];
-  const nonce = randomBytes(16).toString('hex');
-  const lease = new NodeLease({ database: writing, app, node, nonce, clock: systemClock, log: line });
+  const turn = isAlone && path === undefined ? leaseOf(options, writing, line) : undefined;
   const retention = new StagingRetention({
     database: writing,
     stream: stream.name,
@@ -56,20 +67,20 @@ export async function openSqlBackend(options: SqlOptions, line: LogLine, signal?
   });
   const close = async (): Promise<void> => {
     await retention.stop();
-    if (unlock === undefined) await lease.release();
+    await turn?.release();
     await Promise.all([reading.close(), writing.close()]);
     unlock?.();
   };
   try {
-    await prepareSchema(writing);
+    await (isAlone ? prepareSchema(writing) : requireSchema(writing));
     await checkLayout(writing, app, layoutOf(options));
-    await ensureStream(writing, stream.name, stream.subjects);
-    if (unlock === undefined) await lease.take(signal);
+    await ensureStream(writing, stream.name, stream.subjects, isAlone);
+    await turn?.take(signal);
   } catch (error) {
     await close();
     throw error;
   }
-  if (sql.keepMs > 0) retention.start();
+  if (isAlone && sql.keepMs > 0) retention.start();
   const log = new SqlEventLog({ database: reading, heartbeatMs: heartbeatMs(options), log: line });
   return {
     log,
@@ -84,6 +95,10 @@ export async function openSqlBackend(options: SqlOptions, line: LogLine, signal?
     generations: [firstGeneration(stream.name, 1)],
     close,
   };
+}
+
+function leaseOf({ app, node }: Options, database: SqlDatabase, log: LogLine): NodeLease {
+  return new NodeLease({ database, app, node, nonce: randomBytes(16).toString('hex'), clock: systemClock, log });
 }
 
 function lockFile(path: string): () => void {

@@ -21,6 +21,7 @@ import { keyRoute } from '../runtime/key-route.js';
 import type { RestoreDependencies } from '../runtime/savepoint/restore-savepoint.js';
 import type { VerifyDependencies, VerifyOptions } from '../runtime/verify.js';
 import { hostOptions, openBackend } from './node.js';
+import type { Company } from './sql-backend.js';
 import { streamRoutes } from './streams.js';
 
 export interface Tools {
@@ -37,12 +38,13 @@ export interface Tools {
 /** How long a command waits for the servers, ms. */
 const WAIT_MS = 3_000;
 
-/** Connects. Throws `NATS_UNREACHABLE` and `REDIS_UNREACHABLE` after a few seconds, and what a node refuses to start with. */
-export async function openTools(options: Options, line: LogLine): Promise<Tools> {
+/** Connects; `alone` where no node may run meanwhile, and a SQL database can see to that. Throws `NATS_UNREACHABLE` and `REDIS_UNREACHABLE` after a few seconds, and what a node refuses to start with. */
+export async function openTools(options: Options, line: LogLine, company: Company = 'beside'): Promise<Tools> {
   const named = { ...options, node: `${options.node}-command` };
   const quiet: LogLine = (level, event, fields) =>
     event === 'stream.warning' ? undefined : line(level, event, fields);
-  const { log, store, coordinator, generations, close } = await openBackend(named, quiet, AbortSignal.timeout(WAIT_MS));
+  const patience = AbortSignal.timeout(WAIT_MS);
+  const { log, store, coordinator, generations, close } = await openBackend(named, quiet, patience, company);
   const chains = chainsOf(generations);
   return {
     ...{ store, coordinator, chains, close },

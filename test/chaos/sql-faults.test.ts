@@ -15,7 +15,8 @@ import { until } from '../support/until.js';
 import { SqlApp } from './sql-app.js';
 import { sqlKillRounds } from './sql-kill-rounds.js';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+// Every wait inside has a deadline of its own; this one is for slow machines.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
 let app: SqlApp;
 

@@ -8,7 +8,8 @@ import { PostgresServer } from '../support/postgres-server.js';
 import { until } from '../support/until.js';
 import { type CommandProcess, killCommands, run, start } from './cli-process.js';
 
-vi.setConfig({ testTimeout: 60_000 });
+// Every wait inside has a deadline of its own; this one is for slow machines.
+vi.setConfig({ testTimeout: 180_000 });
 
 let dir: string;
 let server: PostgresServer;
@@ -91,6 +92,9 @@ describe.each([
     expect({ code: shown.code, err: shown.err }).toEqual({ code: 0, err: '' });
     expect(shown.out).toMatch(/stream\s+EVENTS, 1 to 502/);
     expect((await run(['why', 'many-7', '--key', 'account-7', '--url', url])).out).toContain('applied');
+
+    const verified = await run(['verify', '--sql', sql, '--handler', 'ledger']);
+    expect({ code: verified.code, err: verified.err }).toMatchObject({ code: 0 });
 
     command.child.kill('SIGTERM');
     expect(await command.ended()).toMatchObject({ code: 0 });

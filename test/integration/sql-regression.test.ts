@@ -13,7 +13,8 @@ import { RecordingSink } from '../support/recording-sink.js';
 import { type SqlUnderTest, sqlKinds } from '../support/sql-databases.js';
 import { until } from '../support/until.js';
 
-vi.setConfig({ testTimeout: 60_000 });
+// Every wait inside has a deadline of its own; this one is for slow machines.
+vi.setConfig({ testTimeout: 180_000 });
 
 /** As a restored backup would leave the log. */
 async function setBack(database: SqlDatabase, stream: string, last: number): Promise<void> {

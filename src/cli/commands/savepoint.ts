@@ -23,7 +23,7 @@ interface Flags {
 }
 
 /** Options that say which application, and on which servers. */
-export const placeOptions = ['app', 'partitions', 'nats', 'redis', 'stream', 'event'] as const;
+export const placeOptions = ['app', 'partitions', 'nats', 'redis', 'sql', 'stream', 'event'] as const;
 
 export function addSavepoint(program: Command, host: CommandHost): void {
   const command = program
@@ -162,7 +162,7 @@ export async function restore(
   terminal: Terminal,
   flags: Flags,
 ): Promise<{ readonly partitions: number; readonly keys: number }> {
-  const tools = await openTools(options, quietLine(terminal));
+  const tools = await openTools(options, quietLine(terminal), 'alone');
   const whatThen = 'partitions that are filled in part are not used by any node; run it again to its end';
   try {
     return await longWork(terminal, { isQuiet: flags.json === true, whatThen }, ({ signal, show }) =>
