@@ -1,6 +1,6 @@
 /** The command `millrace` and its subcommands. */
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { packageVersion } from '../services/package-version.js';
 import { addCompletion } from './commands/completion.js';
 import { addConfig } from './commands/config.js';
 import { addDeadLetters } from './commands/dead-letters.js';
@@ -32,7 +32,7 @@ export function createProgram(host: CommandHost): Command {
   const { terminal } = host;
   const program = new Command('millrace')
     .description('Ordered, exactly-once state per key for NATS JetStream; state in Redis.')
-    .version(version(), '--version', 'print the version')
+    .version(packageVersion(), '--version', 'print the version')
     .helpOption('--help', 'show this help')
     .helpCommand(false)
     .showSuggestionAfterError()
@@ -53,8 +53,3 @@ Options are taken from flags, then MILLRACE_* variables, then the file of --conf
 Example:
   $ millrace dev
 `;
-
-function version(): string {
-  const file = new URL('../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-}

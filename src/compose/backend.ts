@@ -6,6 +6,7 @@ import type { Coordinator } from '../ports/coordinator.js';
 import type { EventLog, EventSink } from '../ports/event-log.js';
 import type { Membership } from '../ports/membership.js';
 import type { StateSource } from '../ports/status-sink.js';
+import type { StateReader } from '../runtime/state-reader.js';
 
 export interface Backend {
   readonly log: EventLog;
@@ -17,6 +18,8 @@ export interface Backend {
   readonly generations: readonly StreamGeneration[];
   /** Undefined where an application has one node. */
   readonly membership: Membership | undefined;
+  /** Answers requests for states that come over NATS, until the returned function is called; undefined where there is none. */
+  readonly answerRequests: ((reader: StateReader) => () => void) | undefined;
   close(): Promise<void>;
 }
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { JetStreamLog } from '../adapters/nats/jetstream-log.js';
 import { JetStreamSink } from '../adapters/nats/jetstream-sink.js';
+import { type ServiceOptions, serveMicro } from '../adapters/nats/micro-service.js';
 import { NatsKvCoordinator } from '../adapters/nats/nats-kv-coordinator.js';
 import { NatsKvMembership } from '../adapters/nats/nats-kv-membership.js';
 import { ensureStream } from '../adapters/nats/provision.js';
@@ -12,6 +13,9 @@ import { RedisCheckpointStore } from '../adapters/redis/redis-checkpoint-store.j
 import type { StreamGeneration } from '../core/position/stream-generations.js';
 import type { Options } from '../options/types.js';
 import type { LogLine } from '../ports/log.js';
+import type { StateReader } from '../runtime/state-reader.js';
+import { answerStateRequest } from '../runtime/state-request.js';
+import { packageVersion } from '../services/package-version.js';
 import { type Backend, heartbeatMs } from './backend.js';
 import { layoutOf } from './layout.js';
 import { openServices } from './services.js';
@@ -44,7 +48,28 @@ export async function openJetStreamBackend(options: Options, line: LogLine, sign
     pullBytes: Math.floor(options.limits.inFlightBytes / 4),
     log: line,
   });
-  return { log, sink: new JetStreamSink(nats), store, coordinator, membership, generations, close };
+  const answerRequests = (reader: StateReader): (() => void) =>
+    serveMicro(microService(nats, options, incarnation, reader));
+  return { log, sink: new JetStreamSink(nats), store, coordinator, membership, generations, answerRequests, close };
+}
+
+/** The node as `nats micro ls` shows it. */
+function microService(
+  connection: NatsConnection,
+  { app, node, stream, partitions }: Options,
+  incarnation: string,
+  reader: StateReader,
+): ServiceOptions {
+  const answer = (request: Uint8Array): Promise<unknown> => answerStateRequest(request, reader);
+  return {
+    connection,
+    name: `millrace-${app}`,
+    id: incarnation,
+    version: packageVersion(),
+    description: 'Ordered, exactly-once state per key',
+    metadata: { app, node, stream: stream.name, partitions: String(partitions) },
+    endpoints: [{ name: 'state-get', subject: `millrace.${app}.state.get`, answer }],
+  };
 }
 
 /** Compares before it looks at the streams, and notes them only where they are. */

@@ -82,12 +82,15 @@ export async function composeNode(
         defer: setImmediate,
       },
     );
+    const reader = new StateReader(store, systemClock, partitions);
+    const stopAnswering = backend.answerRequests?.(reader);
     return {
       node,
-      reader: new StateReader(store, systemClock, partitions),
+      reader,
       sink,
       store,
       close: async () => {
+        stopAnswering?.();
         await node.drain();
         await backend.close();
       },

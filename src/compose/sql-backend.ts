@@ -93,6 +93,7 @@ export async function openSqlBackend(
     coordinator: new SqlCoordinator({ database: writing, app, node }),
     membership: undefined,
     generations: [firstGeneration(stream.name, 1)],
+    answerRequests: undefined,
     close,
   };
 }

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 export interface PageFile {
   readonly type: string;
@@ -16,7 +16,7 @@ export const pagePolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const packageRoot = new URL('../../../', import.meta.url);
-const uplotDir = new URL('dist/', `file://${createRequire(import.meta.url).resolve('uplot/package.json')}`);
+const uplotDir = new URL('dist/', pathToFileURL(createRequire(import.meta.url).resolve('uplot/package.json')));
 const types = { html: 'text/html', css: 'text/css', js: 'text/javascript', svg: 'image/svg+xml' } as const;
 
 /** Where each file comes from. Scripts are compiled from src/dashboard, the rest lies there as it is. */

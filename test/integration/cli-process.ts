@@ -8,6 +8,8 @@ export interface CommandOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly input?: string;
+  /** Another installation's command. */
+  readonly entry?: string;
 }
 
 export interface CommandResult {
@@ -16,7 +18,7 @@ export interface CommandResult {
   readonly err: string;
 }
 
-const entry = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const ownEntry = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 /** Options of the one who runs the tests are not the tests'. */
 function cleanEnv(env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
@@ -33,7 +35,7 @@ export class CommandProcess {
   err = '';
   readonly #ended: Promise<CommandResult>;
 
-  constructor(args: readonly string[], { cwd, env, input }: CommandOptions = {}) {
+  constructor(args: readonly string[], { cwd, env, input, entry = ownEntry }: CommandOptions = {}) {
     this.child = spawn(process.execPath, [entry, ...args], {
       cwd,
       env: cleanEnv(env),
