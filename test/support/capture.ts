@@ -23,7 +23,7 @@ const PULL = 5_000;
 const CAPTURE_MS = 60_000;
 
 /** All events of a stream, in stream order. */
-export async function capture(nc: NatsConnection, stream: string): Promise<Captured[]> {
+export async function capture(nc: NatsConnection, stream: string, deadlineMs = CAPTURE_MS): Promise<Captured[]> {
   const { messages, last_seq: last } = await stateOf(nc, stream);
   const consumer = `capture-${Math.random().toString(36).slice(2)}`;
   const config = { name: consumer, ack_policy: 'none', deliver_policy: 'all', inactive_threshold: nanos(30_000) };
@@ -57,7 +57,7 @@ export async function capture(nc: NatsConnection, stream: string): Promise<Captu
       pull();
       return captured.length >= messages;
     },
-    CAPTURE_MS,
+    deadlineMs,
     () => `${messages} events of ${stream}; ${captured.length} came`,
   );
   subscription.unsubscribe();
