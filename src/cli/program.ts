@@ -8,6 +8,7 @@ import { addDev } from './commands/dev.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEvents } from './commands/events.js';
 import { addGet } from './commands/get.js';
+import { addLoad } from './commands/load.js';
 import { addProvision } from './commands/provision.js';
 import { addPublish } from './commands/publish.js';
 import { addQuarantine } from './commands/quarantine.js';
@@ -40,7 +41,7 @@ export function createProgram(host: CommandHost): Command {
     .exitOverride()
     .addHelpText('after', help);
   const inspecting = [addGet, addStatus, addTimeline, addEvents, addWhy, addDeadLetters, addQuarantine];
-  const keeping = [addVerify, addSavepoint, addReplay, addDoctor];
+  const keeping = [addVerify, addSavepoint, addReplay, addDoctor, addLoad];
   for (const add of [addDev, addRun, addProvision, addPublish, ...inspecting, ...keeping, addConfig, addCompletion])
     add(program, host);
   return program;

@@ -18,6 +18,7 @@ import { keyRoute } from '../runtime/key-route.js';
 import { Node } from '../runtime/node.js';
 import type { Outcome, ScenarioWorld, TestEvent } from '../testing/scenario.js';
 import { Scenario } from '../testing/scenario.js';
+import { SeededRandom } from '../testing/seeded-random.js';
 import { EPOCH_MS, TestProcess, TestThreads } from '../testing/test-process.js';
 import { drive, OUTSIDE, VirtualTime } from '../testing/virtual-time.js';
 import { heartbeatMs } from './backend.js';
@@ -82,7 +83,7 @@ class World implements ScenarioWorld {
   readonly #outputs = new Map<string, { readonly subject: string; readonly data: unknown }>();
   #snapshots: MemorySnapshot[] = [];
   #current: RunningNode | undefined;
-  #state: number;
+  readonly #random: SeededRandom;
   #events = 0;
   #claimsMade = 0;
   #last = 0;
@@ -92,17 +93,13 @@ class World implements ScenarioWorld {
     this.#actor = actor;
     this.#handlerOptions = handlerOptions;
     this.#actor.create(handlerOptions); // what is wrong with it is the test's own mistake, and said at once
-    this.#state = seed >>> 0;
+    this.#random = new SeededRandom(seed);
     this.#log = new MemoryEventLog({ clock: new TestProcess(this.#time).clock(OUTSIDE) });
     this.#log.createStream(STREAM, (subject) => subject.startsWith('events.'));
   }
 
-  /** Source: mulberry32 by Tommy Ettinger (public domain). */
   random(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
+    return this.#random.next();
   }
 
   next(): number {

@@ -17,11 +17,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { svgPlot } from '../../src/cli/svg-plot.js';
 import type { Ground } from './grounds.js';
 import { openSqliteGround } from './grounds.js';
 import { append, LoadEvents, quantile, runLoad } from './live-load.js';
 import { MeasuredNode } from './measured-node.js';
-import { svgPlot } from './svg-plot.js';
 
 const SETTLES = ['0', '100ms', '1s', '5s'] as const;
 const CHECKPOINTS = ['100ms', '1s', '5s'] as const;

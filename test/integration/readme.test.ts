@@ -99,6 +99,20 @@ it('provisions, runs the example, publishes, and shows the state, from the comma
   expect((await node.ended()).code).toBe(0);
 });
 
+it('loads a node, and the audit finds nothing wrong', async () => {
+  const own = { ...env, MILLRACE_APP: 'load' };
+  expect(await run(commandOf('provision'), { cwd, env: own })).toMatchObject({ code: 0 });
+  const node = start(['run'], { cwd, env: own });
+  const { url } = await node.event<{ url: string }>('node.ready');
+  const loaded = await run([...commandOf('load'), '--url', url], { cwd, env: own });
+  expect(loaded.out).toMatch(/^6,000 events acknowledged/);
+  expect(loaded.out).not.toContain('FOUND');
+  expect(loaded.out).toMatch(/^OK +states: /m);
+  expect(loaded.code).toBe(0);
+  node.child.kill('SIGTERM');
+  expect((await node.ended()).code).toBe(0);
+});
+
 it('starts the demo as it says, without and with servers, and both end with the line that is shown', async () => {
   const shown = /^OK: .*$/m.exec(readme)![0].replaceAll(/[\d,]+/g, '[\\d,]+');
   const lines = blocks.flatMap(({ code }) => code.split('\n')).filter((line) => line.includes('npm start'));

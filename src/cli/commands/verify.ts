@@ -32,17 +32,25 @@ export function addVerify(program: Command, { terminal, end }: CommandHost): voi
   addOptions(command, [...placeOptions, ...rest]).action(async (flags: Flags, self: Command) => {
     const { options } = loadOptions(self, terminal);
     const isQuiet = flags.json === true;
-    const dir = await mkdtemp(join(tmpdir(), 'millrace-verify-'));
-    try {
-      const file = flags.savepoint ?? join(dir, 'savepoint');
-      if (flags.savepoint === undefined) await createSavepoint(options, file, terminal, isQuiet);
-      const verdict = await judge(options, file, terminal, isQuiet);
-      terminal.out(isQuiet ? JSON.stringify(verdict) : verdictText(verdict));
-      end(verdict.different === 0 ? exitCode.ok : exitCode.finding);
-    } finally {
-      await rm(dir, { recursive: true, force: true });
-    }
+    const { savepoint } = flags;
+    const verdict = await (savepoint === undefined
+      ? verifyStored(options, terminal, isQuiet)
+      : judge(options, savepoint, terminal, isQuiet));
+    terminal.out(isQuiet ? JSON.stringify(verdict) : verdictText(verdict));
+    end(verdict.different === 0 ? exitCode.ok : exitCode.finding);
   });
+}
+
+/** Verifies what is stored now, by a savepoint of which nothing is left. */
+export async function verifyStored(options: Options, terminal: Terminal, isQuiet: boolean): Promise<Verdict> {
+  const dir = await mkdtemp(join(tmpdir(), 'millrace-verify-'));
+  try {
+    const file = join(dir, 'savepoint');
+    await createSavepoint(options, file, terminal, isQuiet);
+    return await judge(options, file, terminal, isQuiet);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 }
 
 async function judge(options: Options, file: string, terminal: Terminal, isQuiet: boolean): Promise<Verdict> {

@@ -1,0 +1,170 @@
+/**
+ * One publisher of a load: sends its events at their moments, as many at once as its window has room for, and counts.
+ *
+ * Invariants
+ * P1. An event is never sent before its moment, and none is left out because others are slow: it is sent later, and
+ *     its latency counts from its moment all the same.
+ * P2. At most `window` events wait for their acknowledgement, so memory is bounded whatever the target does.
+ */
+import { tokenOfKey } from '../../core/key/key.js';
+import { partitionOf } from '../../core/key/partition.js';
+import { codeOf, type ErrorCode, errorTable, messageOf } from '../../errors.js';
+import type { Appended, EventSink } from '../../ports/event-log.js';
+import { EventMaker, keyName, type LoadEvent } from './event-maker.js';
+import type { FromPublisher, KeyCount, PublishingTask } from './publishing-messages.js';
+import { sharedNow } from './publishing-messages.js';
+import { RateProfile } from './rate-profile.js';
+
+const TICK_MS = 1;
+const TALLY_MS = 250;
+/** So that acknowledgements are read between two runs of sending. */
+const BURST_MAX = 500;
+
+export class PacedPublisher {
+  readonly #task: PublishingTask;
+  readonly #sink: EventSink;
+  readonly #tell: (message: FromPublisher) => void;
+  readonly #profile: RateProfile;
+  readonly #maker: EventMaker;
+  readonly #keys = new Map<number, KeyCount>();
+  #next: number;
+  #startedAt = 0;
+  #sampleAt = 0;
+  #inFlight = 0;
+  #repeatsSent = 0;
+  #isStopped = false;
+  #sent = 0;
+  #acknowledged = 0;
+  #repeats = 0;
+  #known = 0;
+  #failures: Partial<Record<ErrorCode, number>> = {};
+  #sentMicros: number[] = [];
+  #acknowledgedMicros: number[] = [];
+
+  constructor(task: PublishingTask, sink: EventSink, tell: (message: FromPublisher) => void) {
+    this.#task = task;
+    this.#sink = sink;
+    this.#tell = tell;
+    this.#profile = new RateProfile(task.profile);
+    this.#maker = new EventMaker(task.events);
+    this.#next = task.index;
+  }
+
+  /** Sends nothing more; what is on its way is still waited for. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Settles when everything is acknowledged or given up. `startAt` is on the shared clock. */
+  async run(startAt: number): Promise<void> {
+    this.#startedAt = startAt;
+    this.#sampleAt = startAt;
+    const { graceMs, profile } = this.#task;
+    const endAt = startAt + profile.durationMs + graceMs;
+    const tally = setInterval(() => this.#report(), TALLY_MS);
+    try {
+      while (!this.#isStopped && this.#next < this.#profile.total && sharedNow() < endAt)
+        await (this.#sendDue() ? new Promise(setImmediate) : new Promise((resolve) => setTimeout(resolve, TICK_MS)));
+      const waitUntil = this.#isStopped ? sharedNow() + graceMs : endAt + graceMs;
+      while (this.#inFlight > 0 && sharedNow() < waitUntil)
+        await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    } finally {
+      clearInterval(tally);
+    }
+    this.#report();
+    this.#tell({ kind: 'done', keys: [...this.#keys.values()] });
+  }
+
+  /** Whether more are due. */
+  #sendDue(): boolean {
+    const { window, publishers } = this.#task;
+    const now = sharedNow();
+    const due = this.#profile.dueAt(now - this.#startedAt);
+    for (let count = 0; this.#next < due && this.#inFlight < window; count++) {
+      if (count === BURST_MAX) return true;
+      this.#send(this.#next, now);
+      this.#next += publishers;
+    }
+    return false;
+  }
+
+  #send(n: number, now: number): void {
+    const { publishSubject, partitions, samples } = this.#task;
+    const scheduledAt = this.#startedAt + this.#profile.momentOf(n);
+    const event = this.#maker.make(n, Date.now());
+    const key = keyName(event.keyNumber);
+    const partition = partitionOf(key, partitions);
+    let isSample = false;
+    if (!event.isRepeat && samples > 0 && scheduledAt >= this.#sampleAt) {
+      isSample = true;
+      this.#sampleAt = Math.max(this.#sampleAt + 1_000 / samples, scheduledAt);
+    }
+    this.#inFlight++;
+    this.#sent++;
+    this.#sentMicros.push(micros(now - scheduledAt));
+    const sent = this.#sink.append({
+      subject: publishSubject.replace('{key}', () => tokenOfKey(key)),
+      // The log would drop a repeat under the same id by itself; this one gets past it and reaches the application.
+      id: event.isRepeat ? `${event.id}-again-${this.#task.index}-${this.#repeatsSent++}` : event.id,
+      body: Buffer.from(event.body, 'latin1'),
+      about: { key, partition, timeMs: event.time },
+    });
+    sent.then(
+      (appended) => this.#settled(event, key, partition, scheduledAt, appended, isSample),
+      (error: unknown) => this.#failed(error),
+    );
+  }
+
+  #settled(
+    event: LoadEvent,
+    key: string,
+    partition: number,
+    scheduledAt: number,
+    { stream, sequence, duplicate }: Appended,
+    isSample: boolean,
+  ): void {
+    this.#inFlight--;
+    this.#acknowledged++;
+    this.#acknowledgedMicros.push(micros(sharedNow() - scheduledAt));
+    if (duplicate) this.#known++;
+    if (event.isRepeat) {
+      this.#repeats++;
+      return;
+    }
+    const { keyNumber, id, time } = event;
+    if (keyNumber < this.#task.countedKeys) {
+      const { events = 0, newest = 0 } = this.#keys.get(keyNumber) ?? {};
+      const counted = { keyNumber, events: events + 1, newest: Math.max(newest, time) };
+      this.#keys.set(keyNumber, { ...counted, stream, sequence, partition });
+    }
+    if (isSample) this.#tell({ kind: 'sample', sample: { key, id, stream, sequence, partition, scheduledAt } });
+  }
+
+  #failed(error: unknown): void {
+    this.#inFlight--;
+    const code = codeOf(error);
+    this.#failures[code] = (this.#failures[code] ?? 0) + 1;
+    // Trying again cannot help, and the person should be told at once.
+    const isHopeless = errorTable[code].category === 'misuse' || code === 'BUG';
+    if (!isHopeless || this.#isStopped) return;
+    this.#isStopped = true;
+    this.#tell({ kind: 'failed', code, message: messageOf(error) });
+  }
+
+  #report(): void {
+    const tally = {
+      ...{ sent: this.#sent, acknowledged: this.#acknowledged, repeats: this.#repeats, known: this.#known },
+      failures: this.#failures,
+      sentMicros: Uint32Array.from(this.#sentMicros),
+      acknowledgedMicros: Uint32Array.from(this.#acknowledgedMicros),
+    };
+    this.#sent = this.#acknowledged = this.#repeats = this.#known = 0;
+    this.#failures = {};
+    this.#sentMicros = [];
+    this.#acknowledgedMicros = [];
+    this.#tell({ kind: 'tally', tally });
+  }
+}
+
+const MICROS_MAX = 2 ** 32 - 1;
+const micros = (ms: number): number => Math.min(MICROS_MAX, Math.max(0, Math.round(ms * 1_000)));
