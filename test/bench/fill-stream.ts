@@ -33,7 +33,7 @@ export interface Traffic {
 }
 
 /** Events that traffic like this brings in a millisecond; with the settle window it says how many wait. */
-const EVENTS_PER_MS = 20;
+export const EVENTS_PER_MS = 20;
 const DISORDERED = 0.05;
 const DISORDER_MS_MAX = 1_000;
 const DUPLICATED = 0.01;

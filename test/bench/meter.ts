@@ -69,11 +69,16 @@ export class Meter {
     return {
       ms: performance.now(),
       process: user + system,
-      mainThread: cpuMicros(`/proc/self/task/${process.pid}/stat`),
+      mainThread: threadMicros(),
       nats: cpuMicros(`/proc/${this.#pids.nats}/stat`),
       redis: cpuMicros(`/proc/${this.#pids.redis}/stat`),
     };
   }
+}
+
+/** CPU time of this process's main thread, µs; undefined where the system does not tell. */
+export function threadMicros(): number | undefined {
+  return cpuMicros(`/proc/self/task/${process.pid}/stat`);
 }
 
 /** Linux counts in ticks of 10 ms. */
