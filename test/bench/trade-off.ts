@@ -225,8 +225,8 @@ backlog of ${number(backlog)} events of the same kind.
 
 ${table}
 
-Node ${process.version}, ${availableParallelism()} shared cores with other work beside, so the times are upper bounds. This page and its plot are written
-by the bench itself:
+Node ${process.version}, ${availableParallelism()} shared cores with other work beside: the times are upper bounds, the last column a lower one that
+moves with that work. This page and its plot are written by the bench itself:
 
 \`\`\`sh
 npm run bench:trade-off -- --write docs
