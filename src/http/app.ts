@@ -1,5 +1,7 @@
 /** The HTTP API: which path does what, who may ask, and one form of answer for every error. */
+
 import type { HttpBindings } from '@hono/node-server';
+import { context, propagation } from '@opentelemetry/api';
 import type { Context } from 'hono';
 import { Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
@@ -70,7 +72,9 @@ export function createHttpApp(deps: HttpDependencies): Hono<HttpEnv> {
     // The files of the page hold no data; with a token, it is the page that asks for it.
     const isPage = options.http.token !== undefined && c.req.method === 'GET' && pageFile(c.req.path) !== undefined;
     if (!isPage) checkAccess(c.req.raw);
-    await next();
+    // What the request leads to belongs to the trace that it carries; nothing where no tracing is set up in this process.
+    const traced = propagation.extract(context.active(), Object.fromEntries(c.req.raw.headers));
+    await context.with(traced, () => next());
   });
   app.post('/v1/events', async (c) =>
     send(c, await postEvents(c.req.raw, c.env?.incoming?.headersDistinct ?? {}, { ingest, payloadBytes, line })),

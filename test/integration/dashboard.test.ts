@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openBrowser } from '../support/chromium.js';
 import { QuestionsWorld, type TestApp } from './questions-world.js';
 
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 /** Directory for pictures of the page, taken only if somebody wants to look at them. */
 const PICTURES = process.env.MILLRACE_PICTURES;
 

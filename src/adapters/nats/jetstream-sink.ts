@@ -12,6 +12,7 @@
  */
 import type { Msg, NatsConnection, Status, Subscription } from '@nats-io/nats-core';
 import { headers, PermissionViolationError } from '@nats-io/nats-core';
+import { type Context, context, propagation } from '@opentelemetry/api';
 import { MillraceError, messageOf } from '../../errors.js';
 import type { Appended, EventSink, NewEvent } from '../../ports/event-log.js';
 import { answerError, sendError } from './publish-errors.js';
@@ -27,6 +28,8 @@ export interface JetStreamSinkOptions {
 
 interface Waiting {
   readonly event: NewEvent;
+  /** Of whoever appended it: many are sent in one turn. */
+  readonly trace: Context;
   readonly deadline: number;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: MillraceError) => void;
@@ -73,7 +76,8 @@ export class JetStreamSink implements EventSink {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw unanswered(event, 'the sink is closed');
       const token = this.#tokens++;
-      this.#waiting.set(token, { event, deadline: performance.now() + this.#timeoutMs, resolve, reject });
+      const deadline = performance.now() + this.#timeoutMs;
+      this.#waiting.set(token, { event, trace: context.active(), deadline, resolve, reject });
       this.#timer ??= setTimeout(() => this.#expire(), this.#timeoutMs).unref();
       if (this.#outgoing.push(token) === 1 && !this.#isAway) setImmediate(() => this.#sendAll());
     });
@@ -95,7 +99,7 @@ export class JetStreamSink implements EventSink {
       const waiting = this.#waiting.get(token);
       if (waiting === undefined) continue;
       try {
-        this.#send(waiting.event, token);
+        this.#send(waiting, token);
       } catch (error) {
         this.#waiting.delete(token);
         waiting.reject(sendError(waiting.event, error));
@@ -103,7 +107,7 @@ export class JetStreamSink implements EventSink {
     }
   }
 
-  #send(event: NewEvent, token: number): void {
+  #send({ event, trace }: Waiting, token: number): void {
     this.#subscription ??= this.#connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
         if (error === null) this.#receive(message);
@@ -112,6 +116,8 @@ export class JetStreamSink implements EventSink {
     });
     const head = headers();
     head.set('Nats-Msg-Id', event.id);
+    // `traceparent` of whoever publishes; nothing where no tracing is set up in this process.
+    propagation.inject(trace, head, { set: (into, name, value) => into.set(name, value) });
     if (this.#stream !== undefined) head.set('Nats-Expected-Stream', this.#stream);
     this.#connection.publish(event.subject, event.body, { headers: head, reply: `${this.#inbox}.${token}` });
   }
