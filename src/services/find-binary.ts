@@ -111,7 +111,7 @@ async function isExecutable(path: string): Promise<boolean> {
 }
 
 /** Directories below `root` that hold shared libraries: `usr/lib/<triplet>` and its relatives. */
-async function libraryDirs(root: string): Promise<string[]> {
+export async function libraryDirs(root: string): Promise<string[]> {
   const found: string[] = [];
   for (const base of ['usr/lib', 'lib']) {
     const dir = join(root, base);

@@ -2,13 +2,12 @@
  * A headless Chromium for tests of the dashboard: the machine's own, or the distribution's package, which is installed
  * where that is allowed and unpacked into Millrace's cache where it is not. A machine that can have none fails the test.
  */
-import { access, mkdir, rm } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
-import { AptSession } from '../../src/services/apt-session.js';
-import { cacheEntries } from '../../src/services/binaries.js';
-import { makeWorkDir, publish, resolveCacheDir } from '../../src/services/cache-dir.js';
+import { libraryDirs } from '../../src/services/find-binary.js';
 import { runCommand } from '../../src/services/run-command.js';
+import { unpackedPackages } from './unpacked-packages.js';
 
 interface Found {
   readonly path: string;
@@ -59,47 +58,17 @@ async function onMachine(): Promise<Found | undefined> {
 
 /** The package and the libraries that this machine lacks, unpacked without root. */
 async function unpacked(): Promise<Found> {
-  const cacheDir = await resolveCacheDir(process.env);
-  const entry = join(await cacheEntries(cacheDir), 'chromium');
-  const program = join(entry, 'usr/lib/chromium/chromium');
-  if (!(await exists(program))) {
-    const work = await makeWorkDir(cacheDir);
-    try {
-      await fetchInto(join(work, 'chromium'), work);
-      await publish(join(work, 'chromium'), entry, () => exists(program));
-    } finally {
-      await rm(work, { recursive: true, force: true });
-    }
-  }
-  const triplet = (
-    await runCommand('dpkg-architecture', ['-qDEB_HOST_MULTIARCH'], { timeoutMs: 10_000 })
-  ).stdout.trim();
-  const dirs = ['usr/lib', 'lib'].flatMap((dir) => [join(entry, dir), join(entry, dir, triplet || guessTriplet())]);
+  const program = 'usr/lib/chromium/chromium';
+  const root = await unpackedPackages('chromium', PACKAGES, (dir) => exists(join(dir, program)));
   return {
-    path: program,
+    path: join(root, program),
     env: {
-      LD_LIBRARY_PATH: dirs.join(delimiter),
-      FONTCONFIG_PATH: join(entry, 'etc/fonts'),
-      XDG_DATA_HOME: join(entry, 'usr/share'),
+      LD_LIBRARY_PATH: (await libraryDirs(root)).join(delimiter),
+      FONTCONFIG_PATH: join(root, 'etc/fonts'),
+      XDG_DATA_HOME: join(root, 'usr/share'),
     },
   };
 }
-
-async function fetchInto(target: string, work: string): Promise<void> {
-  const dir = join(work, 'apt');
-  await mkdir(dir, { recursive: true });
-  const session = await AptSession.open({ dir, lists: 'private', pins: true, env: process.env });
-  const { failure } = await session.update();
-  try {
-    await session.unpack(await session.withLibraries(PACKAGES), target);
-  } catch (error) {
-    throw new Error(
-      `Chromium cannot be had here: ${String(error)} ${failure ?? ''}; install it, or name one with MILLRACE_CHROMIUM`,
-    );
-  }
-}
-
-const guessTriplet = (): string => (process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu');
 
 async function exists(path: string): Promise<boolean> {
   return access(path).then(

@@ -1,14 +1,14 @@
 /** A real Postgres of one test, from the machine's packages: an own directory, an own port, an unprivileged user. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chown, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chown, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { freePort } from '../../src/services/free-port.js';
+import { type PostgresPrograms, postgresPrograms } from './postgres-programs.js';
 import { until } from './until.js';
 
-const LIB = '/usr/lib/postgresql';
 const READY_MS = 30_000;
 /** Postgres refuses to run as root: then it runs as nobody. */
 const NOBODY = 65_534;
@@ -16,29 +16,25 @@ const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
 
 export class PostgresServer {
   readonly url: string;
-  readonly #bin: string;
+  readonly #programs: PostgresPrograms;
   readonly #dir: string;
   readonly #port: number;
   #child: ChildProcess | undefined;
 
-  private constructor(bin: string, dir: string, port: number) {
-    this.#bin = bin;
+  private constructor(programs: PostgresPrograms, dir: string, port: number) {
+    this.#programs = programs;
     this.#dir = dir;
     this.#port = port;
     this.url = `postgres://millrace@127.0.0.1:${port}/postgres`;
   }
 
   static async start(): Promise<PostgresServer> {
-    const versions = await readdir(LIB).catch(() => {
-      throw new Error(`there is no Postgres in ${LIB}: apt-get install postgresql`);
-    });
-    const [version] = versions.sort((a, b) => Number(b) - Number(a));
-    const bin = join(LIB, version!, 'bin');
     const dir = await mkdtemp(join(tmpdir(), 'millrace-postgres-'));
     if (user.uid !== undefined) await chown(dir, user.uid, user.gid);
+    const { bin, env } = await postgresPrograms(dir);
     const init = ['-D', join(dir, 'data'), '-U', 'millrace', '-A', 'trust', '-E', 'UTF8', '--no-sync'];
-    await promisify(execFile)(join(bin, 'initdb'), [...init, '--locale=C.UTF-8'], { ...user, cwd: dir });
-    const server = new PostgresServer(bin, dir, await freePort());
+    await promisify(execFile)(join(bin, 'initdb'), [...init, '--locale=C.UTF-8'], { ...user, env, cwd: dir });
+    const server = new PostgresServer({ bin, env }, dir, await freePort());
     await server.restart();
     return server;
   }
@@ -53,10 +49,12 @@ export class PostgresServer {
 
   async restart(): Promise<void> {
     await this.kill();
+    const { bin, env } = this.#programs;
     const settings = ['listen_addresses=127.0.0.1', `unix_socket_directories=${this.#dir}`, 'max_connections=40'];
     const args = ['-D', join(this.#dir, 'data'), '-p', `${this.#port}`, ...settings.flatMap((one) => ['-c', one])];
-    this.#child = spawn(join(this.#bin, 'postgres'), args, {
+    this.#child = spawn(join(bin, 'postgres'), args, {
       ...user,
+      env,
       cwd: this.#dir,
       stdio: 'ignore',
       detached: true,
