@@ -130,8 +130,11 @@ describe('GET /v1/status', () => {
 });
 
 describe('GET /v1/dead-letters', () => {
-  const letter = (sequence: number, body = 'x') =>
-    [String(sequence), JSON.stringify({ sequence, code: 'EVENT_INVALID', problems: ['p'], body })] as const;
+  const fields = (sequence: number, body: string) => ({
+    ...{ sequence, code: 'EVENT_INVALID', problems: ['p'], key: null, id: null, subject: 'events.k', headers: null },
+    ...{ body, encoding: 'utf8', streamTime: 1 },
+  });
+  const letter = (sequence: number, body = 'x') => [String(sequence), JSON.stringify(fields(sequence, body))] as const;
 
   it('lists those of one partition or of all, in pages', async () => {
     const node = await HttpWorld.start();
@@ -140,13 +143,7 @@ describe('GET /v1/dead-letters', () => {
     await node.checkpoint(5, 200, { dead: { set: [letter(7)], remove: [] } });
     const all = await node.get('/v1/dead-letters?limit=1000');
     expect(all.body.deadLetters).toHaveLength(121);
-    expect(all.body.deadLetters[0]).toEqual({
-      partition: 2,
-      sequence: 1,
-      code: 'EVENT_INVALID',
-      problems: ['p'],
-      body: 'x',
-    });
+    expect(all.body.deadLetters[0]).toEqual({ partition: 2, ...fields(1, 'x') });
     expect(all.body.next).toBeNull();
     const first = await node.get('/v1/dead-letters');
     expect(first.body.deadLetters).toHaveLength(100);
