@@ -5,7 +5,7 @@ import { EventMaker, type EventOptions } from '../../src/cli/load/event-maker.js
 import { KeyPicker } from '../../src/cli/load/key-picker.js';
 import { Latency } from '../../src/cli/load/latency.js';
 import { auditCounters, auditKeys, auditPublished, decidedOf } from '../../src/cli/load/load-audit.js';
-import { type LoadResult, resultPlot, resultText } from '../../src/cli/load/load-result.js';
+import { type LoadResult, type LoadSecond, resultPlot, resultText } from '../../src/cli/load/load-result.js';
 import { PacedPublisher } from '../../src/cli/load/paced-publisher.js';
 import type { FromPublisher, PublishingTask } from '../../src/cli/load/publishing-messages.js';
 import { sharedNow } from '../../src/cli/load/publishing-messages.js';
@@ -13,6 +13,7 @@ import { profileNames, RateProfile } from '../../src/cli/load/rate-profile.js';
 import { emptyCounters } from '../../src/core/checkpoint/record.js';
 import type { NewEvent } from '../../src/ports/event-log.js';
 import { SeededRandom } from '../../src/testing/seeded-random.js';
+import { keepsUp, recoverySeconds, slopePerHour } from '../load/trends.js';
 
 describe('the schedule', () => {
   const profiles = fc.record({
@@ -256,5 +257,30 @@ describe('the result', () => {
     expect(svg).toMatch(/^<svg /);
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
     expect(svg.match(/<polyline points="[^"]*"/)![0].split(' ')).toHaveLength(2 + 9);
+  });
+});
+
+describe('trends of the scenarios', () => {
+  const second = (at: number, unread: number, acknowledged = 100): LoadSecond => ({
+    ...{ second: at, offered: 100, acknowledged, p99Ms: 1, unread, buffered: 0 },
+  });
+  const result = (series: readonly LoadSecond[], audit: LoadResult['audit'] = []): LoadResult =>
+    ({ ratePerSecond: 100, durationMs: series.length * 1_000, series, audit }) as unknown as LoadResult;
+
+  it('keep up where everything came in and lag did not grow', () => {
+    const calm = [second(0, 50), second(1, 120), second(2, 90)];
+    expect(keepsUp(result(calm))).toBe(true);
+    expect(keepsUp(result([second(0, 100), second(1, 200), second(2, 300)]))).toBe(false);
+    expect(keepsUp(result([second(0, 0), second(1, 0, 80), second(2, 0, 80)]))).toBe(false);
+    expect(keepsUp(result(calm, [{ check: 'applied', level: 'finding', found: '' }]))).toBe(false);
+  });
+
+  it('tell how long it took to catch up, and how memory grows once it is warm', () => {
+    const series = [0, 500, 900, 400, 60].map((unread, at) => second(at, unread));
+    expect(recoverySeconds(series, 100)).toBe(2);
+    expect(recoverySeconds(series.slice(0, 4), 100)).toBeUndefined();
+    const readings = Array.from({ length: 90 }, (_, at) => ({ seconds: at, value: at < 30 ? at * 10 : 300 + at / 60 }));
+    expect(slopePerHour(readings, 1 / 3)).toBeCloseTo(60, 6);
+    expect(slopePerHour([])).toBe(0);
   });
 });
