@@ -2,7 +2,7 @@
 import type { LoadResult } from '../../src/cli/load/load-result.js';
 import { grouped, table } from '../../src/cli/text.js';
 import type { LoadGround } from './load-ground.js';
-import { keepsUp, type Reading, recoverySeconds, slopePerHour } from './trends.js';
+import { type Reading, recoverySeconds, slopePerHour, whyBehind } from './trends.js';
 
 export interface ScenarioOptions {
   /** Events per second; of the stress, of its first step. */
@@ -67,8 +67,9 @@ const stress: Scenario = async (ground, options) => {
   for (let rate = options.rate; rate <= RATE_MAX; rate *= 2) {
     const result = await ground.load(...flagsOf(options, rate, options.seconds), '--no-verify');
     loads.push(result);
-    options.say(`${grouped(rate)} a second: ${keepsUp(result) ? 'kept up' : 'fell behind'}`);
-    if (!keepsUp(result)) break;
+    const why = whyBehind(result);
+    options.say(`${grouped(rate)} a second: ${why ?? 'kept up'}`);
+    if (why !== undefined) break;
     knee = rate;
   }
   const rows = loads.map((result) => rowOf(grouped(result.ratePerSecond), result));

@@ -6,14 +6,17 @@ const KEPT_SHARE = 0.95;
 /** Lag of less than so much of the load is the look of a moment: the node asks the stream once a second. */
 const LAG_SECONDS = 2;
 
-/** Whether a load of a constant rate was taken in as it came. */
-export function keepsUp({ ratePerSecond, durationMs, series, audit }: LoadResult): boolean {
+/** Why a load of a constant rate was not taken in as it came; undefined if it was. */
+export function whyBehind({ ratePerSecond, durationMs, series, audit }: LoadResult): string | undefined {
   const scheduled = series.filter(({ second }) => (second + 1) * 1_000 <= durationMs);
   const acknowledged = scheduled.reduce((sum, second) => sum + second.acknowledged, 0);
   const offered = scheduled.reduce((sum, second) => sum + second.offered, 0);
-  if (acknowledged < KEPT_SHARE * offered) return false;
-  if (audit.some(({ level }) => level === 'finding')) return false;
-  return (scheduled.at(-1)?.unread ?? 0) <= LAG_SECONDS * ratePerSecond;
+  if (acknowledged < KEPT_SHARE * offered)
+    return `${Math.floor((acknowledged / offered) * 100)} % were acknowledged while it lasted`;
+  const unread = scheduled.at(-1)?.unread ?? 0;
+  if (unread > LAG_SECONDS * ratePerSecond) return `${unread} events were not read at its end`;
+  const finding = audit.find(({ level }) => level === 'finding');
+  return finding === undefined ? undefined : `${finding.check}: ${finding.found}`;
 }
 
 /** Seconds from the greatest lag until it was down to a second's events again; undefined if it was not. */

@@ -25,6 +25,12 @@ export class Latency {
     for (const one of micros) this.add(one);
   }
 
+  /** Takes over what another one has, and empties that. */
+  drain(other: Latency): void {
+    if (other.#histogram.count > 0) this.#histogram.add(other.#histogram);
+    other.clear();
+  }
+
   clear(): void {
     this.#histogram.reset();
   }

@@ -117,7 +117,6 @@ class LoadSession {
     for (const [code, count] of Object.entries(tally.failures) as [ErrorCode, number][])
       this.#failures[code] = (this.#failures[code] ?? 0) + count;
     this.#sentLatency.addAll(tally.sentMicros);
-    this.#latency.addAll(tally.acknowledgedMicros);
     this.#second.addAll(tally.acknowledgedMicros);
   }
 
@@ -138,7 +137,9 @@ class LoadSession {
       const status = await this.#eyes?.status().catch(() => undefined);
       this.#note(second, status);
     }
-    return ended;
+    const keys = await ended;
+    this.#latency.drain(this.#second);
+    return keys;
   }
 
   #note(second: number, status: StatusView | undefined): void {
@@ -148,7 +149,7 @@ class LoadSession {
     const unread = status?.unread ?? null;
     const buffered = status?.partitions.reduce((sum, partition) => sum + (partition.buffered ?? 0), 0) ?? null;
     const acknowledged = this.#acknowledgedInSecond;
-    this.#second.clear();
+    this.#latency.drain(this.#second);
     this.#acknowledgedInSecond = 0;
     // After the schedule only what is still coming in is worth a line.
     if (offered > 0 || acknowledged > 0) this.#series.push({ second, offered, acknowledged, p99Ms, unread, buffered });
