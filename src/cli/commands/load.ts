@@ -60,7 +60,7 @@ export function addLoad(program: Command, { terminal, end }: CommandHost): void 
   command.option('--plot <file>', 'write rates, latency and lag over the time, SVG');
   command.option('--json', 'print JSON');
   addUrl(command).addHelpText('after', help);
-  const rest = ['handler', 'handlerOptions', 'order', 'dedupe', 'limits', 'http', 'sql'] as const;
+  const rest = ['handler', 'handlerOptions', 'order', 'dedupe', 'limits', 'http'] as const;
   addOptions(command, [...placeOptions, ...rest]).action(async (flags: Flags, self: Command) => {
     const { options } = loadOptions(self, terminal);
     check(flags, options);
@@ -161,7 +161,7 @@ async function perform(flags: Flags, options: Options, terminal: Terminal): Prom
       show: (line) => progress.show(line),
     });
     progress.end();
-    const isVerified = flags.verify && node !== undefined && options.sql.url === undefined && !result.isInterrupted;
+    const isVerified = flags.verify && node !== undefined && !result.isInterrupted;
     const states = isVerified ? [await statesCheck(options, terminal, isQuiet)] : [];
     const whole = { ...result, audit: [...result.audit, ...states] };
     terminal.out(isQuiet ? JSON.stringify(whole) : resultText(whole));
