@@ -7,7 +7,7 @@ import type { StatusView } from '../../http/status-view.js';
 import { grouped } from '../text.js';
 
 export interface Check {
-  readonly check: 'published' | 'decided' | 'duplicates' | 'order' | 'applied' | 'keys' | 'states';
+  readonly check: 'published' | 'decided' | 'duplicates' | 'order' | 'applied' | 'samples' | 'keys' | 'states';
   readonly level: 'ok' | 'finding' | 'unknown';
   readonly found: string;
 }

@@ -188,6 +188,8 @@ class LoadSession {
       await eyes.close(Math.max(0, deadline - sharedNow()));
       if (before !== undefined && after !== undefined) checks.push(...auditCounters(published, before, after));
       else checks.push({ check: 'decided', level: 'unknown', found: 'this node does not run every partition' });
+      const lost = `${grouped(eyes.lost)} sampled events were not seen to become durable`;
+      if (eyes.lost > 0) checks.push({ check: 'samples', level: 'unknown', found: lost });
       checks.push(auditKeys(await this.#keyFindings(eyes, keys, keysBefore, deadline), failed));
     } catch (error) {
       await eyes.close(0);
