@@ -24,7 +24,7 @@ const load = (app: TestApp, ...flags: string[]) => [
 const levels = ({ audit }: LoadResult) => Object.fromEntries(audit.map(({ check, level }) => [check, level]));
 
 it('measures until events are durable and finds nothing wrong, over NATS and over HTTP', async () => {
-  const app = await (await world.app({ order: { settle: '2s' } })).run();
+  const app = await (await world.app({ order: { settle: '2s', idle: '2s' } })).run();
   const plot = join(world.dir, 'load.svg');
   const planted = ['--duplicates', '10', '--disorder', '100ms', '--plot', plot];
   const nats = await run(load(app, '--rate', '1000', '--duration', '2s', '--publishers', '2', ...planted));
@@ -54,7 +54,7 @@ it('measures until events are durable and finds nothing wrong, over NATS and ove
 });
 
 it('finds repeats that are applied twice, and events that came too late', async () => {
-  const twice = await (await world.app({ dedupe: { idempotent: true }, order: { settle: '2s' } })).run();
+  const twice = await (await world.app({ dedupe: { idempotent: true }, order: { settle: '2s', idle: '2s' } })).run();
   const repeated = await run(load(twice, '--rate', '500', '--duration', '1s', '--duplicates', '20', '--no-verify'));
   expect(repeated.code).toBe(1);
   const found = levels(JSON.parse(repeated.out) as LoadResult);

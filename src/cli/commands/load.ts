@@ -99,7 +99,10 @@ function loadFlags(): Option[] {
     part('--hot <percent>', 'of the events that one key takes, besides its share of the rest', 0, 100),
     whole('--size <bytes>', 'size of a body', 150, 1, 1_000_000),
     part('--duplicates <percent>', 'of the events that repeat an earlier one', 0, 90),
-    new Option('--disorder <time>', 'events happened up to so long before they are sent')
+    new Option(
+      '--disorder <time>',
+      'events happened up to so long before they are sent; late beyond order.settle and order.idle',
+    )
       .default(0, '0')
       .argParser(spanFlag),
     whole('--publishers <n>', 'processes that publish, each with a connection of its own', 1, 1, 32),
