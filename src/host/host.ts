@@ -23,6 +23,7 @@ import { BatchReader } from '../protocol/batch.js';
 import { errorOf, faultOf } from '../protocol/fault.js';
 import type { HandlerReport, HostToMain, MainToHost, PartitionReport } from '../protocol/messages.js';
 import { retrying } from '../retrying.js';
+import { BatchSpan } from './batch-span.js';
 import type { Claimed } from './claim.js';
 import { claimPartition } from './claim.js';
 import { EventDecoder } from './event-decoder.js';
@@ -161,10 +162,12 @@ export class Host {
     const { stream, buffer, length, count, anchor, streamTime } = batch;
     const bytes = Buffer.from(buffer);
     const reader = new BatchReader(buffer, length);
+    const span = BatchSpan.start(newestOf(this.#options.chains[stream]!).stream, this.#options.slot);
     this.#scanned.open(buffer, length);
     while (reader.next()) {
       const actor = this.#partitions.get(reader.partition)?.actor;
       if (actor === undefined || reader.sequence <= actor.high) continue;
+      span?.took(bytes.subarray(reader.headersAt, reader.bodyAt));
       if (this.#scanned.read(reader)) {
         actor.take(this.#scanned);
         continue;
@@ -176,6 +179,7 @@ export class Host {
       partition.routed(anchor, streamTime);
       partition.settle();
     }
+    span?.end();
     this.#startSaves();
     this.#deps.post({ kind: 'done', stream, buffer, length, count }, [buffer]);
   }

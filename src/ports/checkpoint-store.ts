@@ -25,7 +25,7 @@ export interface StoredPartition {
   readonly segments: readonly StoredSegment[];
   /** Parked events and quarantines, `[field, JSON]`: see core/actor/parking.ts. */
   readonly parked: readonly (readonly [field: string, value: string])[];
-  /** Outputs of the outbox, `[id, JSON of {subject, data}]`, in the order of their ids' sequence and index. */
+  /** Outputs of the outbox, `[id, JSON of {subject, data, trace?}]`, in the order of their ids' sequence and index. */
   readonly outbox: readonly (readonly [id: string, output: string])[];
   /** Whether no key's state is stored. */
   readonly empty: boolean;

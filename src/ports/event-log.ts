@@ -8,6 +8,8 @@
  * E4. A reading survives restarts and disconnections of the log; it ends with `stop` or with `failed`.
  */
 
+import type { TraceContext } from '../core/event/trace-context.js';
+
 /** What a log says of itself. */
 export interface StreamInfo {
   readonly stream: string;
@@ -62,6 +64,8 @@ export interface NewEvent {
   readonly body: Uint8Array;
   /** What the writer knows of it, for logs that show it beside the event. What counts is in subject and body. */
   readonly about?: EventFacts | undefined;
+  /** Headers of the trace that it belongs to, if that is not the one of whoever appends it. */
+  readonly trace?: TraceContext | undefined;
 }
 
 export interface EventFacts {

@@ -2,6 +2,7 @@
  * Publishes what handlers emitted, after the commit that stores it. Each output is tried until it is in its stream;
  * its id is the same after every replay, so the stream removes repeats inside its duplicate window.
  */
+import type { Output } from '../core/checkpoint/commit.js';
 import { messageOf } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { EventSink } from '../ports/event-log.js';
@@ -39,8 +40,8 @@ export class OutputPublisher {
   }
 
   async #one(id: string, output: string): Promise<boolean> {
-    const { subject, data } = JSON.parse(output) as { subject: string; data: unknown };
-    const event = { subject, id, body: new TextEncoder().encode(JSON.stringify(data)) };
+    const { subject, data, trace } = JSON.parse(output) as Omit<Output, 'id'>;
+    const event = { subject, id, trace, body: new TextEncoder().encode(JSON.stringify(data)) };
     const isWanted = (): boolean => !this.#stopped;
     try {
       const appended = await retrying(this.#clock, this.#log, 'output.publish', isWanted, () =>

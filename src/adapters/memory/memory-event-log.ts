@@ -90,7 +90,8 @@ export class MemoryEventLog implements EventLog, EventSink {
     const nowMs = this.#clock.now();
     const known = stream.sequenceOfId(event.id, nowMs, this.#duplicateWindowMs);
     if (known !== undefined) return { stream: stream.name, sequence: known, duplicate: true };
-    const headers = new TextEncoder().encode(`NATS/1.0\r\nNats-Msg-Id: ${event.id}\r\n\r\n`);
+    const traced = Object.entries(event.trace ?? {}).map(([name, value]) => `${name}: ${value}\r\n`);
+    const headers = new TextEncoder().encode(`NATS/1.0\r\nNats-Msg-Id: ${event.id}\r\n${traced.join('')}\r\n`);
     const sequence = stream.store({ subject: event.subject, headers, body: event.body }, nowMs);
     stream.rememberId(event.id, sequence, nowMs);
     return { stream: stream.name, sequence, duplicate: false };

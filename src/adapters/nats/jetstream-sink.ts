@@ -116,8 +116,10 @@ export class JetStreamSink implements EventSink {
     });
     const head = headers();
     head.set('Nats-Msg-Id', event.id);
-    // `traceparent` of whoever publishes; nothing where no tracing is set up in this process.
-    propagation.inject(trace, head, { set: (into, name, value) => into.set(name, value) });
+    // `traceparent` of the event, or of whoever publishes: nothing where no tracing is set up in this process.
+    if (event.trace === undefined)
+      propagation.inject(trace, head, { set: (into, name, value) => into.set(name, value) });
+    else for (const [name, value] of Object.entries(event.trace)) head.set(name, value);
     if (this.#stream !== undefined) head.set('Nats-Expected-Stream', this.#stream);
     this.#connection.publish(event.subject, event.body, { headers: head, reply: `${this.#inbox}.${token}` });
   }

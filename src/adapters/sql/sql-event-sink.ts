@@ -10,6 +10,7 @@
  *     took its sequence after a restore can be told apart.
  * I3. An id is known only when its event is committed. Knowing it spares a row; what drops repetitions is the actor.
  */
+import { context, propagation } from '@opentelemetry/api';
 import { MillraceError } from '../../errors.js';
 import type { Appended, EventSink, NewEvent } from '../../ports/event-log.js';
 import { KnownIds } from './known-ids.js';
@@ -30,6 +31,8 @@ export interface SqlEventSinkOptions {
 
 interface Waiting {
   readonly event: NewEvent;
+  /** Headers of its trace, or of whoever appends it: none where no tracing is set up in this process. */
+  readonly trace: readonly (readonly [name: string, value: string])[];
   readonly stream: string;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: unknown) => void;
@@ -87,7 +90,10 @@ export class SqlEventSink implements EventSink {
       throw new MillraceError('STREAM_UNSUITABLE', `${event.subject} belongs to stream ${stream}, not ${this.#wanted}`);
     const known = this.#ids.find(stream, event.id);
     if (known !== undefined) return known.then((appended) => ({ ...appended, duplicate: true }));
-    const appended = new Promise<Appended>((resolve, reject) => this.#waiting.push({ event, stream, resolve, reject }));
+    const trace = traceOf(event);
+    const appended = new Promise<Appended>((resolve, reject) =>
+      this.#waiting.push({ event, trace, stream, resolve, reject }),
+    );
     this.#ids.remember(stream, event.id, appended);
     if (!this.#isFlushing) {
       this.#isFlushing = true;
@@ -131,7 +137,7 @@ export class SqlEventSink implements EventSink {
     const { stream } = batch[0]!;
     return this.#database.write(`storing ${batch.length} events`, async (session) => {
       const last = await this.#raise(session, stream, batch.length);
-      const rows = batch.map(({ event }, at) => rowOf(stream, event, last.sequence + at, last.us + at));
+      const rows = batch.map((waiting, at) => rowOf(waiting, last.sequence + at, last.us + at));
       await session.insert(stagingEvents, rows);
       return last.sequence;
     });
@@ -146,8 +152,22 @@ export class SqlEventSink implements EventSink {
   }
 }
 
-function rowOf(stream: string, { subject, id, body, about }: NewEvent, sequence: number, us: number): SqlRow {
+function traceOf(event: NewEvent): Waiting['trace'] {
+  const headers: Record<string, string> = { ...event.trace };
+  if (event.trace === undefined) propagation.inject(context.active(), headers);
+  return Object.entries(headers);
+}
+
+function rowOf({ stream, event, trace }: Waiting, sequence: number, us: number): SqlRow {
+  const { subject, id, body, about } = event;
   const { key, partition = null, timeMs = null } = about ?? {};
   const keyText = key === undefined ? null : escapeText(key);
-  return [stream, sequence, escapeText(id), keyText, partition, timeMs, us, subject, null, body];
+  return [stream, sequence, escapeText(id), keyText, partition, timeMs, us, subject, blockOf(id, trace), body];
+}
+
+/** Nothing where the id says it all. */
+function blockOf(id: string, trace: Waiting['trace']): Uint8Array | null {
+  if (trace.length === 0) return null;
+  const lines = trace.map(([name, value]) => `${name}: ${value}\r\n`);
+  return new TextEncoder().encode(`NATS/1.0\r\nNats-Msg-Id: ${id}\r\n${lines.join('')}\r\n`);
 }

@@ -3,6 +3,7 @@
  */
 import type { Output } from '../checkpoint/commit.js';
 import type { Rejection } from '../event/reject.js';
+import { traceOf } from '../event/trace-context.js';
 import type { Arrival } from './arrival.js';
 import type { ApplyContext, Handler } from './handler.js';
 import { freezeState } from './state-value.js';
@@ -51,9 +52,10 @@ export class Folding {
   }
 
   /** Hands what the last applied event emitted to `add`, under ids that every replay repeats. */
-  outputs(streamSequence: number, add: (output: Output) => void): void {
+  outputs({ streamSequence, raw }: Arrival, add: (output: Output) => void): void {
+    const trace = traceOf(raw.headers);
     for (let index = 0; index < this.#emitted.length; index++)
-      add({ id: `${this.#prefix}.${streamSequence}.${index}`, ...this.#emitted[index]! });
+      add({ id: `${this.#prefix}.${streamSequence}.${index}`, ...this.#emitted[index]!, trace });
   }
 
   #emit(subject: string, data: unknown): void {

@@ -263,14 +263,15 @@ export class KeyOrder {
   }
 
   /** The handler has applied the event. */
-  #applied({ entry, event, streamSequence, time }: Arrival): void {
+  #applied(arrival: Arrival): void {
+    const { entry, event, streamSequence, time } = arrival;
     const { state, decisions, folding, outbox } = this.#parts;
     if (time > entry.time) entry.time = time;
     entry.id = event.id;
     entry.streamSequence = streamSequence;
     entry.applied++;
     state.markDirty(entry);
-    if (folding.hasOutputs) folding.outputs(streamSequence, (output) => outbox.add(output));
+    if (folding.hasOutputs) folding.outputs(arrival, (output) => outbox.add(output));
     decisions.counters.applied++;
   }
 

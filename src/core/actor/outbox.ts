@@ -33,7 +33,8 @@ export class Outbox {
   }
 
   add(output: Output): void {
-    this.#fresh.push([output.id, JSON.stringify({ subject: output.subject, data: output.data })]);
+    const { id, subject, data, trace } = output;
+    this.#fresh.push([id, JSON.stringify({ subject, data, trace })]);
   }
 
   changes(): FieldChanges {
@@ -44,7 +45,7 @@ export class Outbox {
     return { set: this.#saving, remove: this.#removing };
   }
 
-  /** The commit is confirmed; returns what may now be published, as `[id, JSON of {subject, data}]`. */
+  /** The commit is confirmed; returns what may now be published, as `[id, JSON of {subject, data, trace?}]`. */
   saved(): readonly (readonly [string, string])[] {
     const due = this.#saving;
     this.#stored += due.length - this.#removing.length;

@@ -1,5 +1,6 @@
 /** What one checkpoint writes, as values. A store applies all of it or nothing. */
 import type { StoredSegment } from '../dedupe/dedupe-segments.js';
+import type { TraceContext } from '../event/trace-context.js';
 
 /** Change of one partition's hash of named entries: fields to set, fields to remove. */
 export interface FieldChanges {
@@ -62,4 +63,6 @@ export interface Output {
   readonly id: string;
   readonly subject: string;
   readonly data: unknown;
+  /** That of the event whose handler emitted it. */
+  readonly trace?: TraceContext | undefined;
 }

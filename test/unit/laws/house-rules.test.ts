@@ -32,14 +32,14 @@ const LINES_MAX = 300;
 const LONG_FILES: Readonly<Record<string, { readonly linesMax: number; readonly reason: string }>> = {
   'src/core/actor/actor.ts': { linesMax: 570, reason: 'the life of one event, read as one straight walk' },
   'src/core/actor/key-order.ts': {
-    linesMax: 370,
+    linesMax: 375,
     reason: 'everything that may happen to a due event, and nothing else',
   },
   'src/core/dedupe/dedupe-index.ts': {
     linesMax: 380,
     reason: 'one table: probing, eviction and ageing share its words',
   },
-  'src/host/host.ts': { linesMax: 325, reason: 'everything that a host is told, each in one place' },
+  'src/host/host.ts': { linesMax: 330, reason: 'everything that a host is told, each in one place' },
   'src/host/hosted-partition.ts': {
     linesMax: 360,
     reason: 'the life of a partition in a thread: claim, load, commit, halt',
