@@ -17,8 +17,8 @@ import type { Trouble, troubled } from './troubled-actor.js';
 
 const handler = fileURLToPath(new URL('./troubled-actor.js', import.meta.url));
 const PARTITIONS = 8;
-/** Half of the partitions belong to each of the two threads. */
-const slotOfKey = (key: string): number => (partitionFor(key, PARTITIONS) < PARTITIONS / 2 ? 0 : 1);
+/** A node that is alone gains its partitions one after the other, and each goes to the thread that has fewest. */
+const slotOfKey = (key: string): number => partitionFor(key, PARTITIONS) % 2;
 const keys = Array.from({ length: 40 }, (_, n) => `account-${n}`);
 const [here, there] = [keys.filter((key) => slotOfKey(key) === 0), keys.filter((key) => slotOfKey(key) === 1)];
 
