@@ -136,7 +136,10 @@ export const errorTable = {
     'misuse',
     'Run `millrace provision` to make the tables or migrate older ones; newer ones need the version that made them.',
   ),
-  LAYOUT_MISMATCH: row('misuse', 'Start with the stored partition count, or use another --app name.'),
+  LAYOUT_MISMATCH: row(
+    'misuse',
+    'Start with the stored partition count and a Millrace version that reads the stored format, or use another --app name.',
+  ),
   OWNED_ELSEWHERE: row('misuse', 'Ask the node that is named, or read states, which every node answers.'),
   NODE_NAME_TAKEN: row(
     'misuse',

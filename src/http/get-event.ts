@@ -1,6 +1,7 @@
 /** `GET /v1/events/{id}`: what was decided about an event id, and why. */
 import { problemOfName } from '../core/key/key.js';
 import { MillraceError } from '../errors.js';
+import { elsewhereText } from '../runtime/elsewhere.js';
 import type { EventReport, Inquiries, Unanswered } from '../runtime/explain.js';
 import type { Answer } from './answer.js';
 import { errorBody, statusOf } from './answer.js';
@@ -33,17 +34,22 @@ function keyOf(text: string): string {
 }
 
 /** What it means that nothing is known about an id. */
-function unknown({ id, answered, unanswered, keepsIds, unread }: EventReport, key: string | undefined): string {
+function unknown(
+  { id, answered, unanswered, elsewhere, keepsIds, unread }: EventReport,
+  key: string | undefined,
+): string {
   const where =
     key === undefined ? `the ${answered} partitions of this node` : `the partition of key ${JSON.stringify(key)}`;
   const silent =
     unanswered.length === 0 ? '' : `; no answer from ${unanswered.slice(0, NAMED_MAX).map(named).join(', ')}`;
   const more = unanswered.length > NAMED_MAX ? ` and ${unanswered.length - NAMED_MAX} more` : '';
-  if (answered === 0) return `nothing can be said about event ${JSON.stringify(id)}${silent}${more}`;
+  const others = elsewhere.length === 0 ? '' : `; not asked: ${elsewhere.map(elsewhereText).join(', ')}`;
+  const rest = `${silent}${more}${others}`;
+  if (answered === 0) return `nothing can be said about event ${JSON.stringify(id)}${rest}`;
   if (!keepsIds)
-    return `what became of event ${JSON.stringify(id)} is not known: dedupe is off (dedupe.idempotent), so ids are not kept${silent}${more}`;
+    return `what became of event ${JSON.stringify(id)} is not known: dedupe is off (dedupe.idempotent), so ids are not kept${rest}`;
   const behind = unread === null || unread === 0 ? '' : `; ${unread} events are not read yet`;
-  return `event ${JSON.stringify(id)} is not known to ${where}: it never came here, or its id is older than the dedupe horizon${behind}${silent}${more}`;
+  return `event ${JSON.stringify(id)} is not known to ${where}: it never came here, or its id is older than the dedupe horizon${behind}${rest}`;
 }
 
 const named = ({ partition, phase, code }: Unanswered): string => `partition ${partition} (${phase}, ${code})`;

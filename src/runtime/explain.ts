@@ -1,7 +1,8 @@
 /**
  * What people ask of a node about its events: what became of an id, which keys are quarantined, and changes of both.
  *
- * An id alone does not say whose partition it is, so every partition of the node is asked and the answers become one.
+ * An id alone does not say whose partition it is, so every partition of the node is asked and the answers become one;
+ * those of other nodes are named.
  * One that cannot answer is named with its reason, and holds up no other; every question has a deadline.
  */
 import type { KeyInspection } from '../core/actor/key-inspection.js';
@@ -10,7 +11,7 @@ import { codeOf, type ErrorCode, MillraceError, messageOf } from '../errors.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Clock } from '../ports/clock.js';
 import type { Answer, Change, QuarantinedKey, Question } from '../protocol/messages.js';
-import type { ClusterStatus } from './cluster-status.js';
+import { type Elsewhere, elsewhere, placeOf, placeText } from './elsewhere.js';
 import { decisionsOf, type EventDecision } from './event-decisions.js';
 import type { Node } from './node.js';
 import type { PartitionPhase, PartitionStatus } from './partition-table.js';
@@ -37,6 +38,8 @@ export interface EventReport {
   /** By partition and stream sequence; more than one if several keys use the id, or it came again after the horizon. */
   readonly decisions: readonly EventDecision[];
   readonly unanswered: readonly Unanswered[];
+  /** Partitions of other nodes, which were not asked; none where a key says whose partition it is. */
+  readonly elsewhere: readonly Elsewhere[];
   /** How many partitions answered. */
   readonly answered: number;
   /** False where dedupe is off: then only what was set aside lately is known. */
@@ -99,8 +102,11 @@ export class Inquiries {
         decisionsOf(partition, explanation, { key, fault: fault?.message, store }),
       ),
     );
-    const unread = node.status().unread ?? null;
-    return { id, decisions: decisions.flat(), unanswered, answered: answers.length, keepsIds, unread };
+    const { unread = null, partitions: held, cluster } = node.status();
+    const own = new Set(held.map(({ partition }) => partition));
+    const others = key === undefined ? elsewhere(partitions, own, cluster) : [];
+    const answered = answers.length;
+    return { id, decisions: decisions.flat(), unanswered, elsewhere: others, answered, keepsIds, unread };
   }
 
   /** What the partition of a key knows of it. Throws as `change` does. */
@@ -165,9 +171,12 @@ export class Inquiries {
     const { name, partitions, cluster } = this.#deps.node.status();
     const status = partitions.find((one) => one.partition === partition);
     if (status !== undefined) return status;
-    const owner = ownerOf(cluster, partition);
-    if (owner !== undefined)
-      throw new MillraceError('OWNED_ELSEWHERE', `partition ${partition} is on node ${owner}, not on ${name}`);
+    const { node, url } = placeOf(partition, cluster);
+    if (node !== null)
+      throw new MillraceError(
+        'OWNED_ELSEWHERE',
+        `partition ${partition} is on ${placeText(node, url)}, not on ${name}`,
+      );
     throw new MillraceError('NOT_FOUND', `partition ${partition} is not on node ${name}; ask the one that owns it`);
   }
 
@@ -182,11 +191,4 @@ export class Inquiries {
       cancel();
     }
   }
-}
-
-/** Name and address of the node that has a partition, as far as this one sees the others. */
-function ownerOf(cluster: ClusterStatus | undefined, partition: number): string | undefined {
-  const name = cluster?.ranges.find(({ first, last }) => first <= partition && partition <= last)?.node;
-  const url = cluster?.members.find((member) => member.name === name)?.url;
-  return typeof name === 'string' ? `${name}${url === undefined ? '' : ` at ${url}`}` : undefined;
 }

@@ -1,38 +1,20 @@
 /** F7, F8: Redis dies, and comes back older than it was. The stream brings everything back, exactly once. */
-import { cp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Cluster } from '../support/cluster.js';
 import { decidedEvents, readRecords } from '../support/redis-state.js';
 import { until } from '../support/until.js';
 import { LiveApp } from './live-app.js';
+import { RedisCopy } from './redis-copy.js';
 
 let cluster: Cluster;
+let copy: RedisCopy;
 
 beforeAll(async () => {
   cluster = await Cluster.start();
+  copy = new RedisCopy(cluster.redis);
 });
 
 afterAll(() => cluster.stop());
-
-const data = (): string => join(cluster.redis.dir, 'appendonlydir');
-const copy = (): string => join(cluster.redis.dir, 'copy');
-
-/** Keeps what is on the disk now; the node sees an outage. */
-async function keepCopy(): Promise<void> {
-  await cluster.redis.stop();
-  await rm(copy(), { recursive: true, force: true });
-  await cp(data(), copy(), { recursive: true });
-  await cluster.redis.restart();
-}
-
-/** Everything since the copy is gone, as after a failover to a replica that lagged behind. */
-async function loseTail(): Promise<void> {
-  await cluster.redis.kill();
-  await rm(data(), { recursive: true });
-  await cp(copy(), data(), { recursive: true });
-  await cluster.redis.restart();
-}
 
 async function checkpoints(app: string): Promise<number[]> {
   return (await readRecords(cluster.db, app)).map((record) => record?.number ?? 0);
@@ -56,11 +38,11 @@ it('F8: a tail that is lost under a running node is noticed by the guard, and re
   const app = await LiveApp.start(cluster, 'alive', 0.4);
   const node = await cluster.node(app.options).ready();
   await app.decided(0.2);
-  await keepCopy();
+  await copy.keep();
   app.publisher.allow(0.9);
   await app.decided(0.7);
   const before = await checkpoints('alive');
-  await loseTail();
+  await copy.loseTail();
   await node.logged('partition.fenced');
   app.publisher.allow(1);
   await app.finish(node);
@@ -74,12 +56,12 @@ it('F8: a tail that is lost where nothing happens any more is noticed, too', asy
   const app = await LiveApp.start(cluster, 'quiet', 0.3);
   const node = await cluster.node(app.options).ready();
   await app.decided(0.2);
-  await keepCopy();
+  await copy.keep();
   app.publisher.allow(1);
   await app.publisher.done;
   const { events } = await app.wanted();
   await until(async () => (await decidedEvents(cluster.db, 'quiet')) >= events, 30_000, 'everything decided');
-  await loseTail();
+  await copy.loseTail();
   expect(await decidedEvents(cluster.db, 'quiet')).toBeLessThan(events);
   await app.finish(node);
 });
@@ -88,12 +70,12 @@ it('F8: a tail that is lost while no node runs is replayed by the next one', asy
   const app = await LiveApp.start(cluster, 'down', 0.4);
   const first = await cluster.node(app.options).ready();
   await app.decided(0.2);
-  await keepCopy();
+  await copy.keep();
   app.publisher.allow(0.9);
   await app.decided(0.7);
   const before = await decidedEvents(cluster.db, 'down');
   await first.kill();
-  await loseTail();
+  await copy.loseTail();
   expect(await decidedEvents(cluster.db, 'down')).toBeLessThan(before);
   const second = await cluster.node(app.options).ready();
   await app.finish(second);

@@ -24,7 +24,7 @@ const directions: readonly Direction[] = ['requests', 'answers'];
 
 export class TcpProxy {
   readonly #server: Server;
-  readonly #targetPort: number;
+  #targetPort: number;
   readonly #ways = new Map<Direction, Set<Way>>(directions.map((direction) => [direction, new Set()]));
   readonly #modes = new Map<Direction, Mode>();
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -69,6 +69,12 @@ export class TcpProxy {
       }
       ways.clear();
     }
+  }
+
+  /** Resets every connection; new ones lead to another port of 127.0.0.1, as a service does after a failover. */
+  moveTo(targetPort: number): void {
+    this.#targetPort = targetPort;
+    this.cut();
   }
 
   /** Resets every connection and every new one, until `heal`. */

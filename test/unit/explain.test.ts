@@ -5,7 +5,9 @@ import type { DecisionNote } from '../../src/core/actor/decision-log.js';
 import { Decision, type Seen } from '../../src/core/dedupe/dedupe-index.js';
 import { partitionOf } from '../../src/core/key/partition.js';
 import { type ErrorCode, MillraceError } from '../../src/errors.js';
+import { getEvent } from '../../src/http/get-event.js';
 import type { Answer, Question } from '../../src/protocol/messages.js';
+import type { ClusterStatus } from '../../src/runtime/cluster-status.js';
 import { Inquiries } from '../../src/runtime/explain.js';
 import type { NodeStatus } from '../../src/runtime/node.js';
 import type { PartitionStatus } from '../../src/runtime/partition-table.js';
@@ -32,6 +34,12 @@ interface Part extends Partial<Pick<PartitionStatus, 'phase' | 'fault'>> {
   readonly isBusy?: boolean;
 }
 
+interface FakeOptions {
+  readonly keepsIds?: boolean;
+  readonly storeFails?: boolean;
+  readonly cluster?: ClusterStatus;
+}
+
 /** A node of four partitions, what was asked of each, and timers that run out when the test says so. */
 class FakeNode {
   readonly asked: [partition: number, question: Question][] = [];
@@ -39,7 +47,7 @@ class FakeNode {
   readonly letters = new Map<number, object>();
   readonly inquiries: Inquiries;
 
-  constructor(parts: readonly Part[], { keepsIds = true, storeFails = false } = {}) {
+  constructor(parts: readonly Part[], { keepsIds = true, storeFails = false, cluster }: FakeOptions = {}) {
     const partitions = parts.map((part, partition) => ({
       ...{ partition, slot: 0, epoch: 1, since: 0, recoveries: 0, report: undefined },
       phase: part.phase ?? 'running',
@@ -47,7 +55,7 @@ class FakeNode {
     }));
     this.inquiries = new Inquiries({
       node: {
-        status: () => ({ name: 'n', partitions, unread: 3 }) as unknown as NodeStatus,
+        status: () => ({ name: 'n', partitions, unread: 3, cluster }) as unknown as NodeStatus,
         ask: (partition: number, question: Question) => this.#answer(parts[partition]!, partition, question),
       },
       store: {
@@ -170,6 +178,45 @@ describe('the words', () => {
       { decision: 'dead', sequence: 5, time: null, summary: 'dead letter at sequence 5: EVENT_TIME_AHEAD: too far' },
       { decision: 'skipped', sequence: 7, summary: 'dropped at sequence 7: number 3 of its key was there' },
     ]);
+  });
+});
+
+describe('partitions of other nodes', () => {
+  const member = { phase: 'active', since: 0, partitions: 1 } as const;
+  const cluster: ClusterStatus = {
+    ...{ share: 1, missing: 0 },
+    members: [
+      { ...member, name: 'b', url: 'http://b:1' },
+      { ...member, name: 'n', url: undefined },
+    ],
+    ranges: [
+      { first: 0, last: 0, node: 'n', since: '' },
+      { first: 1, last: 2, node: 'b', since: '' },
+      { first: 3, last: 3, node: null, since: '' },
+    ],
+  };
+  const others = [
+    { first: 1, last: 2, node: 'b', url: 'http://b:1' },
+    { first: 3, last: 3, node: null, url: null },
+  ];
+
+  it('are named where an id alone is asked for, and in what is said of an unknown one', async () => {
+    const { inquiries } = new FakeNode([{}], { cluster });
+    expect((await inquiries.explain('x')).elsewhere).toEqual(others);
+    const { status, body } = await getEvent('http://n/v1/events/x', '/v1/events/x', inquiries);
+    expect(status).toBe(404);
+    expect(JSON.stringify(body)).toContain(
+      'not asked: partitions 1 to 2 (node b at http://b:1), partition 3 (no node known)',
+    );
+  });
+
+  it('are not asked for where a key says whose partition it is, nor where there are none', async () => {
+    const own = Array.from({ length: 20 }, (_, n) => `k${n}`).find((key) => partitionOf(key, PARTITIONS) === 0);
+    const report = await new FakeNode([{}], { cluster }).inquiries.explain('x', own);
+    expect(report).toMatchObject({ answered: 1, elsewhere: [] });
+    expect((await new FakeNode([{}, {}, {}, {}]).inquiries.explain('x')).elsewhere).toEqual([]);
+    const alone = await new FakeNode([{}, {}, {}]).inquiries.explain('x');
+    expect(alone.elsewhere).toEqual([{ first: 3, last: 3, node: null, url: null }]);
   });
 });
 

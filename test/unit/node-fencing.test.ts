@@ -3,26 +3,44 @@ import { describe, expect, it } from 'vitest';
 import { MemoryCoordinator } from '../../src/adapters/memory/memory-coordinator.js';
 import { MemoryEventLog } from '../../src/adapters/memory/memory-event-log.js';
 import { systemClock } from '../../src/adapters/system/system-clock.js';
+import type { Clock } from '../../src/ports/clock.js';
 import type { HostLink, Threads } from '../../src/ports/threads.js';
 import type { HostToMain, MainToHost } from '../../src/protocol/messages.js';
 import { Node } from '../../src/runtime/node.js';
+import { HandClock } from '../support/hand-clock.js';
 import { until } from '../support/until.js';
 
 /** A host that takes every claim and does nothing else. */
 class WillingThreads implements Threads {
   readonly claims: number[] = [];
+  /** Threads started so far; while `isSlow` they do not say so. */
+  starts = 0;
+  isSlow = false;
   #receive: (message: HostToMain) => void = () => undefined;
+  #exit: (error: Error) => void = () => undefined;
 
   start(_: number, receive: (message: HostToMain) => void): HostLink {
     if (this.isClosed) throw new Error('a thread was started after the end');
     this.#receive = receive;
-    queueMicrotask(() => receive({ kind: 'started' }));
+    this.starts++;
+    if (!this.isSlow) queueMicrotask(() => this.begin());
     return {
       post: (message) => this.#take(message),
       terminate: async () => undefined,
-      exited: new Promise(() => undefined),
+      exited: new Promise((resolve) => {
+        this.#exit = resolve;
+      }),
     };
   }
+
+  begin(): void {
+    this.#receive({ kind: 'started' });
+  }
+
+  die(): void {
+    this.#exit(new Error('the thread is gone'));
+  }
+
   isClosed = false;
 
   async close(): Promise<void> {
@@ -60,8 +78,8 @@ class WillingThreads implements Threads {
   }
 }
 
-function makeNode() {
-  const log = new MemoryEventLog({ clock: systemClock });
+function makeNode(clock: Clock = systemClock) {
+  const log = new MemoryEventLog({ clock });
   log.createStream('EVENTS', () => true);
   const coordinator = new MemoryCoordinator({ node: 'one' });
   const threads = new WillingThreads();
@@ -80,7 +98,7 @@ function makeNode() {
       sink: log,
       coordinator,
       threads,
-      clock: systemClock,
+      clock,
       routes: [() => 0],
       line: () => undefined,
       defer: (callback) => void setImmediate(callback),
@@ -95,6 +113,18 @@ async function startNode() {
   return made;
 }
 
+/** Lets time pass in small steps. */
+async function passUntil(clock: HandClock, condition: () => boolean): Promise<void> {
+  await until(
+    async () => {
+      if (!condition()) await clock.pass(10);
+      return condition();
+    },
+    10_000,
+    'the condition',
+  );
+}
+
 describe('a fenced partition', () => {
   it('N2: is claimed again if nobody else has claimed it, as after a store that went back', async () => {
     const { node, threads } = await startNode();
@@ -103,6 +133,25 @@ describe('a fenced partition', () => {
     await until(isBack, 10_000, 'the partition runs again');
     expect(threads.claims).toEqual([1, 2]);
     expect(node.status().partitions[0]!.recoveries).toBe(1);
+    await node.drain();
+  });
+
+  it('N2: whose thread dies before it can be claimed again is claimed by the thread that replaces it', async () => {
+    const clock = new HandClock();
+    const { node, threads } = makeNode(clock);
+    const phase = () => node.status().partitions[0]?.phase;
+    void node.start();
+    await passUntil(clock, () => phase() === 'running');
+    threads.isSlow = true;
+    threads.fence(0);
+    threads.die();
+    await passUntil(clock, () => threads.starts === 2);
+    // Longer than it waits until it claims again, and less than a thread may take to start.
+    await clock.pass(5_000);
+    expect([phase(), threads.claims]).toEqual(['unclaimed', [1]]);
+    threads.begin();
+    await passUntil(clock, () => phase() === 'running');
+    expect(threads.claims).toEqual([1, 2]);
     await node.drain();
   });
 

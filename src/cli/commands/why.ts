@@ -1,6 +1,7 @@
 /** `millrace why ID`: what a node has decided about an event, and why. */
 import type { Command } from 'commander';
 import type { ErrorBody } from '../../http/answer.js';
+import { elsewhereText } from '../../runtime/elsewhere.js';
 import type { EventDecision } from '../../runtime/event-decisions.js';
 import type { EventReport } from '../../runtime/explain.js';
 import { addressOf, addUrl, askNode } from '../ask-node.js';
@@ -34,10 +35,11 @@ export function addWhy(program: Command, { terminal, end }: CommandHost): void {
   });
 }
 
-function reportText({ decisions, unanswered, error }: EventReport & Partial<ErrorBody>): string {
+function reportText({ decisions, unanswered, elsewhere, error }: EventReport & Partial<ErrorBody>): string {
   if (decisions.length === 0) return oneLine(error?.message ?? 'nothing is known of it');
   const silent = unanswered.map(({ partition, message }) => `partition ${partition} did not answer: ${message}`);
-  return [...decisions.flatMap(decisionLines), ...silent].map(oneLine).join('\n');
+  const others = elsewhere.map((range) => `not asked: ${elsewhereText(range)}`);
+  return [...decisions.flatMap(decisionLines), ...silent, ...others].map(oneLine).join('\n');
 }
 
 function decisionLines({ partition, summary, time, notes }: EventDecision): string[] {
