@@ -6,10 +6,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Commit } from '../../src/core/checkpoint/commit.js';
 import type { GuardedRecord } from '../../src/core/checkpoint/guard.js';
 import type { CheckpointStore } from '../../src/ports/checkpoint-store.js';
+import type { StateSource } from '../../src/ports/status-sink.js';
 
 /** A store with nothing in it, and the hands that damage it. */
 export interface StoreUnderTest {
-  readonly store: CheckpointStore;
+  readonly store: CheckpointStore & StateSource;
   /** Remembers what is stored; the returned function falls back to it, as often as it is called. */
   snapshot(): Promise<() => Promise<void>>;
   loseRecord(partition: number): Promise<void>;
@@ -40,7 +41,7 @@ export function commitOf(owner: string, number: number, changes: Partial<Commit>
 export function checkpointStoreContract(name: string, create: () => Promise<StoreUnderTest>): void {
   describe(`CheckpointStore contract: ${name}`, () => {
     let subject: StoreUnderTest;
-    let store: CheckpointStore;
+    let store: CheckpointStore & StateSource;
     const claim = (owner: string, seen?: GuardedRecord, record = `first of ${owner}`) =>
       store.claim({ partition: 7, owner, seen, record });
 
@@ -310,6 +311,36 @@ export function checkpointStoreContract(name: string, create: () => Promise<Stor
         await store.commit(commitOf(owner, 1, { dead: { set: dead, remove: [] }, outbox: { set, remove: [] } }));
         expect(await store.deadLetters(7, 0, 10)).toEqual(['a', 'b', 'c']);
         expect((await store.load(7))?.outbox).toEqual([set[2], set[1], set[0]]);
+      });
+
+      it('is every key that has state, page by page, whatever else changes meanwhile', async () => {
+        const named = async (): Promise<string[]> => {
+          const found = new Set<string>();
+          for await (const page of store.stateKeys(7)) for (const key of page) found.add(key);
+          return [...found].sort();
+        };
+        await claim(A);
+        expect(await named()).toEqual([]);
+        const odd = ['{}:*', ' ', '%', '%00', '\u0000', '__proto__', 'ключ', '🦊', 'Key-1', "'", '\\'];
+        const keys = [...odd, ...Array.from({ length: 3_000 }, (_, n) => `key-${n}`)];
+        const set = (some: readonly string[]) => some.map((key) => [key, '{}'] as const);
+        await store.commit(commitOf(A, 1, { state: { set: set(keys), remove: [] } }));
+        await store.claim({ partition: 8, owner: B, seen: undefined, record: 'of 8' });
+        await store.commit(commitOf(B, 1, { partition: 8, state: { set: set(['other']), remove: [] } }));
+        expect(await named()).toEqual(keys.toSorted());
+
+        const gone = new Set(keys.filter((key) => key.endsWith('7')));
+        const stays = keys.filter((key) => !gone.has(key));
+        const added = Array.from({ length: 500 }, (_, n) => `added-${n}`);
+        const seen = new Set<string>();
+        let number = 1;
+        for await (const page of store.stateKeys(7)) {
+          for (const key of page) seen.add(key);
+          if (number++ > 1) continue;
+          expect(await store.commit(commitOf(A, 2, { state: { set: set(added), remove: [...gone] } }))).toBe('accept');
+        }
+        expect(stays.filter((key) => !seen.has(key))).toEqual([]);
+        expect(await named()).toEqual([...stays, ...added].sort());
       });
 
       it('is dead letters by stream sequence, in pages', async () => {

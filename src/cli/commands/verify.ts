@@ -77,5 +77,8 @@ function verdictText({ events, keys, partitions, different, first, leftOut }: Ve
     `  stored ${first.stored ?? 'nothing'}`,
     `  folded ${first.folded ?? 'nothing'}`,
   ];
-  return `${lines.map(oneLine).join('\n')}${open}`;
+  // Only the stream is folded; a decision of an operator is not in it.
+  const byNature =
+    'A key whose events an operator edited, replayed or skipped differs by nature: `millrace timeline` and';
+  return `${lines.map(oneLine).join('\n')}${open}\n${byNature} the log name them.`;
 }
