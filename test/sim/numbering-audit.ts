@@ -94,6 +94,8 @@ export function isMissing(world: World, partition: number, key: string, number: 
   const own = ledger.own(partition).filter((entry) => entry.key === key);
   const came = own.find((entry) => entry.number === number && isReadable(entry));
   const before = came?.sequence ?? Number.POSITIVE_INFINITY;
+  // It may have been passed over as a repeat of one that still waited then, and that is gone now.
+  if (own.some((entry) => entry.number === number && entry.isRemoved && entry.sequence < before)) return true;
   let since = Number.POSITIVE_INFINITY;
   for (const entry of own)
     if (entry.number !== undefined && entry.number > number && entry.sequence < before)

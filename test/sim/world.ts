@@ -232,7 +232,9 @@ export class World {
     const isFenced = halted.some(({ fault }) => fault?.code === 'FENCED') && this.coverage.counts.has('second-node');
     this.isAttended = true;
     if (this.plan.clearsQuarantines && isParking(this.plan)) void this.operator.clear(node);
-    const isAccepted = this.acceptsGaps && halted.some(({ fault }) => losses.has(fault?.code));
+    // A node that was frozen at the first look may find only later what is gone.
+    const accepts = this.acceptsGaps || this.plan.acceptGap === 'in the end';
+    const isAccepted = accepts && halted.some(({ fault }) => losses.has(fault?.code));
     if (halted.length === 0 || !(isFirst || isFenced || isAccepted)) return;
     if (this.plan.acceptGap === 'in the end') this.acceptsGaps = true;
     this.coverage.add('restarted by the operator');
