@@ -89,3 +89,33 @@ describe('F26: 1, 3, 5, 2 nodes under load', () => {
     await pauses.stop();
   });
 });
+
+it('F1: what a killed node had stands still for its lease, and everything else goes on', async () => {
+  const app = await LiveApp.start(
+    cluster,
+    'killed',
+    0.1,
+    { events: 80_000, keys: 3_000, disorderMs: 100 },
+    { cluster: { lease: '2s' }, checkpoint: { interval: '50ms' }, order: { settle: '200ms', idle: '200ms' } },
+  );
+  const nodes = ['k-0', 'k-1', 'k-2'].map((node) => cluster.node({ ...app.options, node }));
+  const shares = await untilShared(nodes);
+  const pauses = new PauseWatch(cluster.db, app.name);
+  app.publisher.allow(1);
+  await app.decided(0.2);
+  pauses.take();
+  const [killed] = nodes.splice(1, 1);
+  await killed!.kill();
+  await untilShared(nodes);
+  const stored = await cluster.lastSequence(app.stream);
+  await untilDecided(cluster.db, app.name, Math.floor(stored * 0.95));
+  const longest = pauses.take();
+  const taken = shares[1]!.map((p) => longest[p] ?? 0);
+  const ms = (share: number): number => Math.round(percentile(taken, share));
+  console.log(`a lease of 2000 ms: ${taken.length} taken over, p50 ${ms(0.5)} p99 ${ms(0.99)} ms`);
+  const takenOver = (await Promise.all(nodes.map((node) => node.status()))).map(({ moves }) => moves.takenOver);
+  expect(takenOver.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(0);
+  await pauses.stop();
+  await nodes[1]!.drain();
+  await app.finish(nodes[0]!);
+});
