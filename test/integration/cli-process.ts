@@ -10,6 +10,8 @@ export interface CommandOptions {
   readonly input?: string;
   /** Another installation's command. */
   readonly entry?: string;
+  /** Another Node than this one. */
+  readonly node?: string;
 }
 
 export interface CommandResult {
@@ -35,8 +37,11 @@ export class CommandProcess {
   err = '';
   readonly #ended: Promise<CommandResult>;
 
-  constructor(args: readonly string[], { cwd, env, input, entry = ownEntry }: CommandOptions = {}) {
-    this.child = spawn(process.execPath, [entry, ...args], {
+  constructor(
+    args: readonly string[],
+    { cwd, env, input, entry = ownEntry, node = process.execPath }: CommandOptions = {},
+  ) {
+    this.child = spawn(node, [entry, ...args], {
       cwd,
       env: cleanEnv(env),
       stdio: ['pipe', 'pipe', 'pipe'],

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { killCommands, start } from './cli-process.js';
+import { nodeBinary } from '../support/node-binaries.js';
+import { killCommands, run, start } from './cli-process.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const exec = promisify(execFile);
@@ -47,6 +48,32 @@ it('serves the page with all its parts, and runs the handler of a project', asyn
     expect((await fetch(`${url}/dashboard${path}`)).status, path).toBe(200);
   node.child.kill('SIGTERM');
   expect((await node.ended()).code).toBe(0);
+});
+
+it.each(['22.23.3', '24.21.0'])('runs on Node %s with the SQLite that is in it', async (version) => {
+  const node = await nodeBinary(version);
+  const cwd = join(dir, 'project');
+  // What Node 20 needs instead; nothing of it may be used here.
+  await rm(join(cwd, 'node_modules/libsql'), { force: true });
+  const text =
+    "import { defineActor } from 'millrace';\nexport const sum = defineActor({ name: 'sum', initial: () => 0, ";
+  await writeFile(join(cwd, 'sum.mjs'), `${text}apply: (n, { data }) => n + data });\n`);
+  const sql = ['--sql', `sqlite:node-${version}.sqlite`];
+  const env = { MILLRACE_HTTP_PORT: '0', MILLRACE_PROBES_PORT: '0', MILLRACE_ORDER_MODE: 'none' };
+  const entry = join(cwd, 'node_modules/millrace/dist/src/cli/main.js');
+  const options = { cwd, env, entry, node };
+  const running = start(['run', ...sql, '--handler', './sum.mjs'], options);
+  await running.event('node.ready');
+  for (const data of ['5', '37']) {
+    const published = await run(['publish', 'account', '--data', data, ...sql], options);
+    expect(published).toMatchObject({ code: 0, out: expect.stringMatching(/^EVENTS:/) });
+    const got = await run(['get', 'account', '--after', published.out.trim(), '--json', ...sql], options);
+    expect(JSON.parse(got.out)).toMatchObject({ state: data === '5' ? 5 : 42 });
+  }
+  running.child.kill('SIGTERM');
+  expect((await running.ended()).code).toBe(0);
+  const verified = await run(['verify', ...sql, '--handler', './sum.mjs'], options);
+  expect(verified).toMatchObject({ code: 0, out: expect.stringContaining('OK: 1 keys') });
 });
 
 it('has a library that another program imports', async () => {
