@@ -11,6 +11,10 @@ export interface BenchOptions {
   readonly form: EventForm;
   /** Every case, not only those that are always compared. */
   readonly matrix: boolean;
+  /** What others would be used instead, too; some of it is fetched first. */
+  readonly peers: boolean;
+  /** How many events a peer gets: most are too slow for all of them, and rates are what is compared. */
+  readonly peerEvents: number;
   /** Names of the cases to run, undefined for those that always run. */
   readonly cases: readonly string[] | undefined;
   /** Compare with the recorded baseline, or record it. */
@@ -33,13 +37,15 @@ export function readBenchOptions(): BenchOptions {
       form: text,
       case: { ...text, multiple: true },
       matrix: { type: 'boolean', default: false },
+      peers: { type: 'boolean', default: false },
+      'peer-events': text,
       record: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       json: text,
       profile: text,
     },
   });
-  const { quick, record, matrix, json, profile } = values;
+  const { quick, record, matrix, peers, json, profile } = values;
   const baseline = record ? 'record' : quick ? 'compare' : undefined;
   return {
     events: count('events', values.events, quick ? 200_000 : 1_000_000),
@@ -48,6 +54,8 @@ export function readBenchOptions(): BenchOptions {
     threads: count('threads', values.threads, 1),
     form: formOf(values.form ?? 'json'),
     matrix,
+    peers,
+    peerEvents: count('peer-events', values['peer-events'], 20_000),
     cases: values.case,
     baseline,
     json,

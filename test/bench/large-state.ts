@@ -1,6 +1,6 @@
 /**
  * How long a node takes to start over a large state, and what it holds of it: `--keys N` (2,000,000) keys in Redis,
- * then a start in a fresh process, then events for a hundred of them.
+ * events for a hundred of them, and a start in a fresh process; then kill -9, events for a hundred keys, and another start.
  *
  * Run with `node dist/test/bench/large-state.js`. It does not measure filling, nor the start of the servers.
  */
@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { RedisCheckpointStore } from '../../src/adapters/redis/redis-checkpoint-store.js';
 import { connectRedis, untilRedisReady } from '../../src/adapters/redis/redis-connection.js';
@@ -29,11 +30,13 @@ const HOT_KEYS = 100;
 
 interface Started {
   readonly startMs: number;
+  /** Until the events that waited were applied. */
+  readonly appliedMs: number;
   readonly rssMb: number;
   readonly residentKeys: number;
 }
 
-if (process.send !== undefined) await startNode(process.argv[2]!, process.argv[3]!);
+if (process.send !== undefined) await startNode(process.argv[2]!, process.argv[3]!, Number(process.argv[4]));
 else await main();
 
 async function main(): Promise<void> {
@@ -49,13 +52,20 @@ async function main(): Promise<void> {
       move: false,
     });
     await fill(redis.url, keys);
-    const child = fork(fileURLToPath(import.meta.url), [nats.url, redis.url]);
-    const [started] = (await once(child, 'message')) as [Started];
-    await once(child, 'exit');
-    console.log(
-      `${keys} keys in Redis: running ${started.startMs} ms after the start of the process, ` +
-        `${started.residentKeys} keys resident after events for ${HOT_KEYS}, ${started.rssMb} MB resident memory`,
-    );
+    const connection = await connect({ servers: nats.url });
+    for (const [run, words] of ['first start', 'after kill -9'].entries()) {
+      publishHot(connection, run);
+      await connection.flush();
+      const child = fork(fileURLToPath(import.meta.url), [nats.url, redis.url, String((run + 1) * HOT_KEYS)]);
+      const [started] = (await once(child, 'message')) as [Started];
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      console.log(
+        `${words}, ${keys} keys in Redis, ms after the start of the process: running ${started.startMs}, waiting events ` +
+          `applied ${started.appliedMs}; ${started.residentKeys} keys resident, ${started.rssMb} MB resident memory`,
+      );
+    }
+    await connection.close();
   } finally {
     await nats.stop();
     await redis.stop();
@@ -108,7 +118,16 @@ async function fill(url: string, keys: number): Promise<void> {
   await store.close();
 }
 
-async function startNode(natsUrl: string, redisUrl: string): Promise<void> {
+/** One event for each of the hot keys. */
+function publishHot(connection: NatsConnection, run: number): void {
+  for (let i = 0; i < HOT_KEYS; i++) {
+    const event = { id: `hot-${run}-${i}`, type: 'deposit', data: { amount: 1 } };
+    connection.publish(`events.account-${i}`, JSON.stringify(event));
+  }
+}
+
+/** Starts, tells when `expected` events were applied over all starts, and goes on until it is killed. */
+async function startNode(natsUrl: string, redisUrl: string, expected: number): Promise<void> {
   const options = defaultOptions({
     nats: { url: natsUrl },
     redis: { url: redisUrl },
@@ -118,19 +137,13 @@ async function startNode(natsUrl: string, redisUrl: string): Promise<void> {
   const composed = await composeNode(options, () => undefined);
   await composed.node.start();
   const startMs = Math.round(performance.now());
-  const connection = await connect({ servers: natsUrl });
-  for (let i = 0; i < HOT_KEYS; i++) {
-    const event = { id: `hot-${i}`, type: 'deposit', data: { amount: 1 } };
-    connection.publish(`events.account-${i}`, JSON.stringify(event));
-  }
-  await connection.drain();
   const reports = () =>
     composed.node.status().partitions.flatMap(({ report }) => (report === undefined ? [] : [report]));
   const total = (of: (report: ReturnType<typeof reports>[number]) => number): number =>
     reports().reduce((sum, report) => sum + of(report), 0);
-  await until(() => total(({ counters }) => counters.applied) === HOT_KEYS, 20_000, 'the events are applied');
+  await until(() => total(({ counters }) => counters.applied) === expected, 20_000, 'the events are applied');
+  const appliedMs = Math.round(performance.now());
   const rssMb = Math.round(process.memoryUsage().rss / 1e6);
-  process.send!({ startMs, rssMb, residentKeys: total(({ residentKeys }) => residentKeys) } satisfies Started);
-  await composed.close();
-  process.disconnect();
+  const residentKeys = total((report) => report.residentKeys);
+  process.send!({ startMs, appliedMs, rssMb, residentKeys } satisfies Started);
 }

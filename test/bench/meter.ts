@@ -7,6 +7,8 @@ export interface CpuPerEvent {
   readonly mainThread: number | undefined;
   readonly nats: number | undefined;
   readonly redis: number | undefined;
+  /** The server of a peer that has one of its own. */
+  readonly peer: number | undefined;
 }
 
 export interface Measurement {
@@ -18,7 +20,7 @@ export interface Measurement {
   readonly peakRssMiB: number;
 }
 
-type Processes = { readonly nats: number; readonly redis: number };
+type Processes = { readonly nats: number; readonly redis: number; readonly peer?: number };
 
 interface Sample {
   readonly ms: number;
@@ -26,6 +28,7 @@ interface Sample {
   readonly mainThread: number | undefined;
   readonly nats: number | undefined;
   readonly redis: number | undefined;
+  readonly peer: number | undefined;
 }
 
 export class Meter {
@@ -59,6 +62,7 @@ export class Meter {
       mainThread: perEvent(start.mainThread, end.mainThread),
       nats: perEvent(start.nats, end.nats),
       redis: perEvent(start.redis, end.redis),
+      peer: perEvent(start.peer, end.peer),
     };
     const peakRssMiB = Math.round(process.resourceUsage().maxRSS / 1024);
     return { mode, messages, seconds: (this.#lastMs - start.ms) / 1000, cpu, peakRssMiB };
@@ -72,6 +76,7 @@ export class Meter {
       mainThread: threadMicros(),
       nats: cpuMicros(`/proc/${this.#pids.nats}/stat`),
       redis: cpuMicros(`/proc/${this.#pids.redis}/stat`),
+      peer: this.#pids.peer === undefined ? undefined : cpuMicros(`/proc/${this.#pids.peer}/stat`),
     };
   }
 }

@@ -1,5 +1,6 @@
 /** The whole pipeline as a user runs it: a node with its threads, draining the stream into Redis. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { connect } from '@nats-io/transport-node';
 import { createBucket } from '../../src/adapters/nats/kv-bucket.js';
 import { composeNode } from '../../src/compose/node.js';
@@ -11,7 +12,7 @@ import { readerTask, report } from './readers.js';
 const POLL_MS = 5;
 
 const { bench, app, stream, servers, threads } = readerTask();
-const { order, dedupe, checkpoint, ...own } = bench.pipeline!;
+const { order, dedupe, checkpoint, spin, ...own } = bench.pipeline!;
 const connection = await connect({ servers: servers.nats.url });
 await createBucket(connection, app, 1);
 await connection.close();
@@ -21,7 +22,8 @@ const options = defaultOptions({
   nats: { url: servers.nats.url },
   redis: { url: servers.redis.url },
   stream: { name: STREAM },
-  handler: 'ledger',
+  handler: spin === undefined ? 'ledger' : fileURLToPath(new URL('./spinning-handler.js', import.meta.url)),
+  handlerOptions: spin === undefined ? {} : { micros: spin },
   partitions: PARTITIONS,
   threads: own.threads ?? threads,
   order: { mode: order },

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { BenchCase } from './cases.js';
 import type { FilledStream } from './fill-stream.js';
 import type { Measurement } from './meter.js';
+import { restateNodePath } from './peers.js';
 
 /** What a reader is told, as JSON in its first argument. */
 export interface ReaderTask {
@@ -11,6 +12,8 @@ export interface ReaderTask {
   readonly app: string;
   readonly stream: FilledStream;
   readonly threads: number;
+  /** Where the packages of the peers are. */
+  readonly peers: string | undefined;
   readonly servers: {
     readonly nats: { readonly url: string; readonly pid: number };
     readonly redis: { readonly url: string; readonly pid: number };
@@ -20,6 +23,7 @@ export interface ReaderTask {
 /** Throws if the reader ends without a result. */
 export async function runReader(task: ReaderTask, profileDir: string | undefined): Promise<Measurement> {
   const child = fork(new URL(`./${task.bench.reader}-reader.js`, import.meta.url), [JSON.stringify(task)], {
+    execPath: task.bench.reader === 'restate' ? restateNodePath(task.peers!) : process.execPath,
     execArgv: profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`],
   });
   let result: Measurement | undefined;

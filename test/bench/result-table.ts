@@ -7,7 +7,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-const heading = ['', 'events/s', 'of counting', 'CPU µs/event', 'main thread', 'nats', 'redis', 'peak MiB'];
+const heading = ['', 'events/s', 'of counting', 'CPU µs/event', 'main thread', 'nats', 'redis', 'peer', 'peak MiB'];
 
 /** One line per mode: the median of its rounds. */
 export function resultTable(measured: readonly Measurement[]): string {
@@ -28,6 +28,7 @@ export function resultTable(measured: readonly Measurement[]): string {
       cpu('mainThread'),
       cpu('nats'),
       cpu('redis'),
+      cpu('peer'),
       String(median(rounds.map(({ peakRssMiB }) => peakRssMiB))),
     ];
   });

@@ -2,7 +2,7 @@
  * The benchmark: how fast is a prefilled stream drained into state, next to a loop that only counts it?
  *
  *   npm run bench -- [--events N] [--keys N] [--rounds N] [--threads N] [--form json|numbered|cloudevents]
- *                    [--matrix | --case NAME …] [--quick] [--record] [--json FILE] [--profile DIR]
+ *                    [--matrix] [--peers [--peer-events N]] [--case NAME …] [--quick] [--record] [--json FILE] [--profile DIR]
  *
  * One run starts a nats-server and a redis-server of its own, fills a stream once, and then, round by round, reads it
  * whole in a fresh process for each of
@@ -11,7 +11,9 @@
  *   time, dedupe    the whole pipeline: order by time, dedupe by id, a checkpoint a second; the figure that matters
  *   none            the whole pipeline without order and dedupe, a checkpoint a second
  *
- * and, with --matrix, for other orders, checkpoint intervals and numbers of threads. --quick is one short round that is
+ * and, with --matrix, for other orders, checkpoint intervals and numbers of threads; with --peers, for what else would be
+ * used, over the first --peer-events (20,000) of the same stream: code written by hand, BullMQ, Restate. Their packages
+ * are fetched once, into the cache. What each guarantees is in RESULTS.md. --quick is one short round that is
  * compared with the recorded baseline; --record writes the baseline.
  *
  * Measured: events per second from the first event read to the last applied, CPU time per event of the reading process
@@ -34,14 +36,18 @@ import { readBenchOptions } from './bench-options.js';
 import { benchCases } from './cases.js';
 import { fillStream } from './fill-stream.js';
 import type { Measurement } from './meter.js';
+import { installPeers, peersText } from './peers.js';
 import { runReader } from './readers.js';
 import { resultTable } from './result-table.js';
 import { checkStore } from './store-check.js';
+import { targetLines } from './targets.js';
 
 const options = readBenchOptions();
-const cases = benchCases(options.form, options.matrix, options.cases);
+const cases = benchCases(options);
 const say = (line: string): void => console.error(line);
 
+const needsPackages = cases.some(({ reader }) => reader === 'bullmq' || reader === 'restate');
+const peers = needsPackages ? await installPeers(say) : undefined;
 const dir = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
 const binaries = await locateServers({ log: say });
 const nats = await startNatsServer({ binary: binaries.nats, dir: join(dir, 'nats') });
@@ -58,7 +64,9 @@ try {
     for (const bench of cases) {
       const app = `round-${round}-${cases.indexOf(bench)}`;
       const servers = { nats: { url: nats.url, pid: nats.pid }, redis: { url: redis.url, pid: redis.pid } };
-      const result = await runReader({ bench, app, stream, servers, threads: options.threads }, options.profile);
+      const messages = bench.isPeer === true ? Math.min(options.peerEvents, stream.messages) : stream.messages;
+      const task = { bench, app, stream: { ...stream, messages }, servers, threads: options.threads, peers };
+      const result = await runReader(task, options.profile);
       const { pipeline } = bench;
       if (pipeline !== undefined)
         await checkStore(redis.url, app, stream, !pipeline.dedupe && pipeline.order !== 'sequence');
@@ -72,6 +80,8 @@ try {
       `${availableParallelism()} cores; median of ${options.rounds} round${options.rounds === 1 ? '' : 's'}\n`,
   );
   console.log(resultTable(measured));
+  if (peers !== undefined) console.log(`\npeers: ${peersText}`);
+  for (const line of targetLines(measured)) console.log(line);
   const figures = figuresOf(measured);
   if (options.baseline === 'record') await recordBaseline(figures, options);
   if (options.baseline === 'compare') console.log(await comparison(figures));
