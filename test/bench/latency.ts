@@ -21,8 +21,8 @@ const CHECKPOINT_MS = 1_000;
 const APPLIED_TARGET_MS = 15;
 const DURABLE_TARGET_MS = CHECKPOINT_MS + 50;
 /** More than two cores carry. */
-const FLOOD_RATE = 100_000;
-const FLOOD_SECONDS = 4;
+const FLOOD_RATE = 60_000;
+const FLOOD_SECONDS = 2;
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 const text = { type: 'string' } as const;
@@ -76,10 +76,13 @@ async function load(url: string, rate: number, duration: number, more: readonly 
     ...{ handler: 'ledger', 'order-mode': 'none' },
   };
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [MAIN, 'load', ...args, '--json', '--no-verify', ...more],
-    { maxBuffer: 64 * 1024 * 1024 },
-  );
+  const ran = promisify(execFile)(process.execPath, [MAIN, 'load', ...args, '--json', '--no-verify', ...more], {
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  // It ends with 1 where the schedule could not be kept, which is what a flood is for; its result is there all the same.
+  const { stdout } = await ran.catch((error: { stdout?: string }) => {
+    if (!error.stdout) throw error;
+    return { stdout: error.stdout };
+  });
   return JSON.parse(stdout) as LoadResult;
 }
