@@ -85,8 +85,9 @@ export const isDedupeExact = ({ dedupe }: Plan): boolean =>
 export function seenBefore({ fates }: Shadow, entry: Entry, surely: boolean): boolean {
   for (let { prior } = entry; prior !== undefined; prior = prior.prior) {
     if (!surely || !prior.isRemoved) return true;
+    // One that was dropped as a repetition says nothing by itself: what it repeated may have gone undecided.
     const fate = fates.get(prior.sequence);
-    if (fate !== undefined && fate !== 'gap') return true;
+    if (fate !== undefined && fate !== 'gap' && !(fate === 'dropped' && prior.prior !== undefined)) return true;
   }
   return false;
 }

@@ -75,6 +75,8 @@ export class World {
   isHealed = false;
   /** The operator has looked after the heal. */
   isAttended = false;
+  /** The operator has started a node with halted partitions again since. */
+  #isRestarted = false;
   /** Nodes that are started now go on over lost ranges. */
   acceptsGaps: boolean;
   #started = 0;
@@ -218,10 +220,10 @@ export class World {
     this.time.after(OPERATOR_MS, OUTSIDE, () => this.#attend());
   }
 
-  /** Starts a node with halted partitions again: once for whatever it is, later for what another node took. */
+  /** Starts a node with halted partitions again: once for whatever it is, and then for what a start can end. */
   #attend(): void {
     this.time.after(OPERATOR_MS, OUTSIDE, () => this.#attend());
-    const isFirst = !this.isAttended;
+    const isFirst = !this.#isRestarted;
     for (const node of this.living)
       if (!node.isDraining && node.node.status().phase === 'running')
         this.#attendNode(node, isFirst || (this.#cluster !== undefined && node.process.bornAt < this.healMs));
@@ -237,6 +239,7 @@ export class World {
     const isAccepted = accepts && halted.some(({ fault }) => losses.has(fault?.code));
     if (halted.length === 0 || !(isFirst || isFenced || isAccepted)) return;
     if (this.plan.acceptGap === 'in the end') this.acceptsGaps = true;
+    this.#isRestarted = true;
     this.coverage.add('restarted by the operator');
     this.drain(node);
   }
