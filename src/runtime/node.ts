@@ -565,12 +565,13 @@ export class Node {
     this.#cancelRewind?.();
     this.#cancelRewind = undefined;
     const isWanted = (): boolean => this.#isAlive();
-    retrying(clock, line, 'log.read', isWanted, () => this.#router.rewind())
+    void retrying(clock, line, 'log.read', isWanted, () => this.#router.rewind())
+      .catch((error: unknown) => this.#haltAll(error instanceof Error ? error : new Error(messageOf(error))))
       .then(() => {
+        // A partition that stands still has started, too.
         if (this.#ownership !== undefined) this.#ownership.review();
         else if (this.#claiming.size === 0) this.#settled();
-      })
-      .catch((error: unknown) => this.#haltAll(error instanceof Error ? error : new Error(messageOf(error))));
+      });
   }
 
   /** Keeps the stream's end known, for lag. */

@@ -261,7 +261,8 @@ export class CommitAudit {
       return 'repeated';
     }
     if (isLate) {
-      this.#parking!.moves(entry);
+      // A repetition is dropped even where its key waits, and here it may have been one.
+      if (!isRepeat) this.#parking!.moves(entry);
       tally.late++;
       if (entry.isClamped) tally.perhapsClamped++;
       return isRepeat ? 'dropped' : 'late';

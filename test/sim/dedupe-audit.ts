@@ -84,10 +84,11 @@ export const isDedupeExact = ({ dedupe }: Plan): boolean =>
 /** Whether an earlier event has the same id; `surely`: one that was there to be read or is known to be decided. */
 export function seenBefore({ fates }: Shadow, entry: Entry, surely: boolean): boolean {
   for (let { prior } = entry; prior !== undefined; prior = prior.prior) {
-    if (!surely || !prior.isRemoved) return true;
+    if (!surely) return true;
     // One that was dropped as a repetition says nothing by itself: what it repeated may have gone undecided.
     const fate = fates.get(prior.sequence);
-    if (fate !== undefined && fate !== 'gap' && !(fate === 'dropped' && prior.prior !== undefined)) return true;
+    if (fate === 'duplicate') continue;
+    if (!prior.isRemoved || (fate !== undefined && fate !== 'gap')) return true;
   }
   return false;
 }
