@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MemoryCoordinator } from '../../src/adapters/memory/memory-coordinator.js';
 import { MemoryEventLog } from '../../src/adapters/memory/memory-event-log.js';
 import { systemClock } from '../../src/adapters/system/system-clock.js';
+import { MillraceError } from '../../src/errors.js';
 import type { Clock } from '../../src/ports/clock.js';
 import type { HostLink, Threads } from '../../src/ports/threads.js';
 import type { HostToMain, MainToHost } from '../../src/protocol/messages.js';
@@ -104,7 +105,7 @@ function makeNode(clock: Clock = systemClock) {
       defer: (callback) => void setImmediate(callback),
     },
   );
-  return { node, coordinator, threads };
+  return { node, coordinator, threads, log };
 }
 
 async function startNode() {
@@ -177,5 +178,18 @@ describe('a node that is drained while it starts', () => {
     await starting;
     expect(node.status().phase).toBe('stopped');
     expect(threads.isClosed).toBe(true);
+  });
+});
+
+describe('a node whose stream cannot be read from where it is', () => {
+  it('has started, with its partitions halted and the reason told', async () => {
+    const { node, log } = makeNode();
+    log.read = async () => {
+      throw new MillraceError('REGRESSION', 'stream EVENTS went back');
+    };
+    await node.start();
+    expect(node.status().phase).toBe('running');
+    expect(node.status().partitions).toMatchObject([{ phase: 'halted', fault: { code: 'REGRESSION' } }]);
+    await node.drain();
   });
 });
