@@ -106,7 +106,9 @@ export class Handover {
     const { partition, epoch } = status;
     const { membership, clock, line, table } = this.#deps;
     const isWanted = (): boolean => !this.#isOver && table.get(partition) === status;
-    const release = async () => membership?.release(partition, epoch, applied);
+    // What was claimed and never ran here is as its last owner left it.
+    const stored = applied ?? this.#before.get(partition)?.applied;
+    const release = async () => membership?.release(partition, epoch, stored);
     try {
       await retrying(clock, line, 'partition.release', isWanted, release);
     } catch (error) {

@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { StatusView } from '../../src/http/status-view.js';
 import { withOptionsTable } from '../../src/options/options-table.js';
 import { Cluster } from '../support/cluster.js';
+import { until } from '../support/until.js';
 import { killCommands, run, start } from './cli-process.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -104,6 +106,13 @@ it('loads a node, and the audit finds nothing wrong', async () => {
   expect(await run(commandOf('provision'), { cwd, env: own })).toMatchObject({ code: 0 });
   const node = start(['run'], { cwd, env: own });
   const { url } = await node.event<{ url: string }>('node.ready');
+  // The stream holds what was published above, and the load counts what is decided from its beginning on.
+  const earlier = await cluster.lastSequence('EVENTS');
+  const isDecided = async (): Promise<boolean> => {
+    const { partitions } = (await (await fetch(`${url}/v1/status`)).json()) as StatusView;
+    return partitions.reduce((sum, { counters }) => sum + (counters?.applied ?? 0), 0) === earlier;
+  };
+  await until(isDecided, 20_000, 'the earlier events are applied');
   const loaded = await run([...commandOf('load'), '--url', url], { cwd, env: own });
   expect(loaded.out).toMatch(/^6,000 events acknowledged/);
   expect(loaded.out).not.toContain('FOUND');
