@@ -146,12 +146,16 @@ function poisoned(prefix: string, id: string, n: number, time: number, key: stri
  * Publishes a batch as any client does, and settles when the stream has all of it: the last one asks for the answer.
  * Answers where the stream then ends, or undefined if the last one was not stored again.
  */
-export async function publishBatch(nc: NatsConnection, batch: readonly Message[]): Promise<number | undefined> {
+export async function publishBatch(
+  nc: NatsConnection,
+  batch: readonly Message[],
+  timeout = 20_000,
+): Promise<number | undefined> {
   const last = batch.length - 1;
   for (let i = 0; i < last; i++) nc.publish(batch[i]!.subject, batch[i]!.body, headersOf(batch[i]!));
   if (last < 0) return undefined;
   const { subject, body } = batch[last]!;
-  const answer = await nc.request(subject, body, { timeout: 20_000, ...headersOf(batch[last]!) });
+  const answer = await nc.request(subject, body, { timeout, ...headersOf(batch[last]!) });
   const { error, seq, duplicate } = answer.json<{
     error?: { description: string };
     seq: number;
@@ -217,7 +221,13 @@ export class SteadyPublisher {
       if (this.#stopped) return;
       due = Math.max(due + everyMs, performance.now() - everyMs);
       this.#isIdle = false;
-      await publishBatch(nc, batch);
+      // As publishers do: what was not acknowledged is sent again.
+      const isStored = () =>
+        publishBatch(nc, batch, 3_000).then(
+          () => true,
+          () => this.#stopped,
+        );
+      await until(isStored, 60_000, 'an acknowledged batch');
       this.#batches++;
       this.#isIdle = true;
     }
