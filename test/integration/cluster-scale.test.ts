@@ -84,7 +84,10 @@ describe('F26: 1, 3, 5, 2 nodes under load', () => {
     expect(gained.length).toBeGreaterThan(PARTITIONS / 2);
     // Without a count where the owner before let go of it unsaved; what it applied is then in no record either.
     for (const { fields } of gained)
-      expect({ ...fields, replayed: fields.replayed ?? 0 }).toMatchObject({ released: true, replayed: 0 });
+      expect({ ...fields, replayed: (fields as { replayed?: number }).replayed ?? 0 }).toMatchObject({
+        released: true,
+        replayed: 0,
+      });
     await Promise.all(nodes.map((node) => node.drain()));
     await expectStored(cluster.db, app.name, wanted);
     await watch.stop();
