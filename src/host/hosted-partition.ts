@@ -206,9 +206,13 @@ export class HostedPartition {
 
   /**
    * Saves everything that is decided and lets go. Settles when that is stored, or the incarnation is over; then with
-   * undefined, else with the number of applied events.
+   * undefined, else with the number of applied events. What never ran is stored as it was claimed.
    */
   async drain(): Promise<number | undefined> {
+    if (this.#phase === 'claimed') {
+      this.#phase = 'over';
+      return this.#claimed.record.counters.applied;
+    }
     if (this.#phase === 'running' || this.#phase === 'full') this.#phase = 'draining';
     while (this.#phase === 'draining') {
       if (this.#saving !== undefined) await this.#saving;

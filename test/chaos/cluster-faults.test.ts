@@ -1,5 +1,7 @@
 /** Faults of several nodes that share an application, on real processes. */
+import { Kvm } from '@nats-io/kv';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { bucketName } from '../../src/adapters/nats/kv-bucket.js';
 import { Cluster } from '../support/cluster.js';
 import { countLines, untilShared } from '../support/shares.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
@@ -25,9 +27,14 @@ it('F5: a main thread that is blocked for less than the lease loses nothing', as
   const nodes = ['a', 'b'].map((node) => cluster.node({ ...app.options, node }));
   await untilShared(nodes);
   const before = countLines(nodes, 'partition.gained');
+  const bucket = await new Kvm(cluster.nc).open(bucketName(app.name));
+  const beat = async () => (await bucket.get('node.a'))?.revision;
   for (const ms of [500, 1_500, 2_000]) {
     nodes[0]!.block(ms);
     await nodes[0]!.status();
+    // Two blocks without a beat in between would be one of the length of both.
+    const last = await beat();
+    await until(async () => (await beat()) !== last, 10_000, 'the next beat');
   }
   await app.decided(0.5);
   expect(countLines(nodes, 'partition.gained')).toBe(before);

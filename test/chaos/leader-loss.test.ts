@@ -1,4 +1,4 @@
-/** F14: two nodes on three nats-servers; the leader of the stream is killed while events come. */
+/** F14: two nodes on three nats-servers; the leaders of the stream and of the bucket are killed while events come. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -92,6 +92,9 @@ it('F14: goes on where it was, in order, and no partition changes hands', async 
   publisher.allow(0.3);
   await untilDecided(db, APP, EVENTS * 0.2);
   await loseLeader('EVENTS');
+  publisher.allow(0.6);
+  await untilDecided(db, APP, EVENTS * 0.5);
+  await loseLeader(`KV_millrace-${APP}`);
   publisher.allow(1);
   await publisher.done;
   // A reading of the test's own may meet the last election, and then is begun again.

@@ -22,7 +22,7 @@ interface Info {
 const PULL = 5_000;
 const CAPTURE_MS = 60_000;
 
-/** All events of a stream, in stream order. */
+/** All events that a stream held when this was called, in stream order. */
 export async function capture(nc: NatsConnection, stream: string, deadlineMs = CAPTURE_MS): Promise<Captured[]> {
   const { messages, last_seq: last } = await stateOf(nc, stream);
   const consumer = `capture-${Math.random().toString(36).slice(2)}`;
@@ -37,8 +37,10 @@ export async function capture(nc: NatsConnection, stream: string, deadlineMs = C
       if (message.reply === undefined || message.reply === '') return;
       const parts = message.reply.split('.');
       const names = message.headers?.keys() ?? [];
+      const sequence = Number(parts.at(-4));
+      if (sequence > last) return; // came since
       captured.push({
-        sequence: Number(parts.at(-4)),
+        sequence,
         timeMs: Number(parts.at(-2)!.slice(0, -6)),
         subject: message.subject,
         headers: new Map(names.map((name) => [name.toLowerCase(), message.headers!.get(name)])),

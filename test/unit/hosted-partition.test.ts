@@ -8,8 +8,8 @@ import type { Commit } from '../../src/core/checkpoint/commit.js';
 import type { CommitVerdict } from '../../src/core/checkpoint/guard.js';
 import { decodeRecord } from '../../src/core/checkpoint/record.js';
 import { MillraceError } from '../../src/errors.js';
-import { claimPartition } from '../../src/host/claim.js';
-import { HostedPartition } from '../../src/host/hosted-partition.js';
+import { type Claimed, claimPartition } from '../../src/host/claim.js';
+import { type HostedDependencies, HostedPartition } from '../../src/host/hosted-partition.js';
 import type { HostToMain } from '../../src/protocol/messages.js';
 import { baseOptions, logHandler, streamEvent, T0 } from '../property/actor-stream.js';
 
@@ -40,8 +40,8 @@ beforeEach(() => {
   said = [];
 });
 
-async function open(over: Partial<ActorOptions> = {}, gap: readonly number[] = []): Promise<HostedPartition> {
-  const claimed = await claimPartition(store, {
+function claim(): Promise<Claimed> {
+  return claimPartition(store, {
     partition: 0,
     epoch: ++epoch,
     nonce: 'aa',
@@ -52,20 +52,25 @@ async function open(over: Partial<ActorOptions> = {}, gap: readonly number[] = [
     layout: options.layout,
     now: 0,
   });
-  const partition = new HostedPartition(
-    {
-      store,
-      handler: logHandler as Handler,
-      clock: systemClock,
-      options: { ...options, ...over },
-      post: (message) => said.push(message),
-      decodeParked: () => stream[0]!,
-      log: () => undefined,
-      committed: () => undefined,
-      eased: () => undefined,
-    },
-    claimed,
-  );
+}
+
+function dependencies(over: Partial<ActorOptions> = {}): HostedDependencies {
+  return {
+    store,
+    handler: logHandler as Handler,
+    clock: systemClock,
+    options: { ...options, ...over },
+    post: (message) => said.push(message),
+    decodeParked: () => stream[0]!,
+    log: () => undefined,
+    committed: () => undefined,
+    eased: () => undefined,
+  };
+}
+
+async function open(over: Partial<ActorOptions> = {}, gap: readonly number[] = []): Promise<HostedPartition> {
+  const claimed = await claim();
+  const partition = new HostedPartition(dependencies(over), claimed);
   const position = gap.length > 0 ? { floor: gap[1]!, above: [] } : claimed.record.position;
   partition.run(position, claimed.record.anchor, gap);
   return partition;
@@ -100,6 +105,16 @@ describe('HostedPartition', () => {
     await partition.drain();
     expect(await storedFloor()).toBe(4);
     expect(await storedLog()).toEqual([1, 2, 3, 4]);
+  });
+
+  it('F25: says how many events are stored, also where it was claimed and did not run yet', async () => {
+    const partition = await open();
+    offer(partition, 1, 3);
+    expect(await partition.drain()).toBe(3);
+    const next = new HostedPartition(dependencies(), await claim());
+    expect(await next.drain()).toBe(3);
+    next.run({ floor: 3, above: [] }, { sequence: 0, time: '' }, []);
+    expect(next.actor).toBeUndefined();
   });
 
   it.each(['reply', 'request'] as const)(

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { EventMaker, type EventOptions } from '../../src/cli/load/event-maker.js';
 import { KeyPicker } from '../../src/cli/load/key-picker.js';
 import { Latency } from '../../src/cli/load/latency.js';
-import { auditCounters, auditKeys, auditPublished, decidedOf } from '../../src/cli/load/load-audit.js';
+import { auditCounters, auditKeys, auditPublished, decidedOf, isReported } from '../../src/cli/load/load-audit.js';
 import { type LoadResult, type LoadSecond, resultPlot, resultText } from '../../src/cli/load/load-result.js';
 import { PacedPublisher } from '../../src/cli/load/paced-publisher.js';
 import type { FromPublisher, PublishingTask } from '../../src/cli/load/publishing-messages.js';
@@ -219,10 +219,13 @@ describe('the audit', () => {
     const counters = { ...emptyCounters(), applied: 5, late: 2, dead: { EVENT_LATE: 2, EVENT_INVALID: 1 } as const };
     const partition = { phase: 'running', counters };
     const status = (...partitions: object[]) => ({ partitions }) as unknown as Parameters<typeof decidedOf>[0];
-    expect(decidedOf(status(partition, partition), false)).toEqual({
+    expect(decidedOf(status(partition, partition), 2, false)).toEqual({
       ...{ applied: 10, duplicates: 0, late: 4, dead: 2, lateOut: 4 },
     });
-    expect(decidedOf(status(partition, { phase: 'unclaimed' }), false)).toBeUndefined();
+    expect(decidedOf(status(partition, { phase: 'unclaimed' }), 2, false)).toBeUndefined();
+    expect(decidedOf(status(partition, partition), 3, false)).toBeUndefined();
+    expect(isReported(status(partition, { phase: 'unclaimed' }))).toBe(true);
+    expect(isReported(status(partition, { phase: 'running' }))).toBe(false);
   });
 });
 

@@ -44,8 +44,13 @@ export interface KeyFinding {
   readonly time: number | null;
 }
 
-/** Sums over all partitions, or undefined where the node does not run all of them: another one has counters too. */
-export function decidedOf({ partitions }: Pick<StatusView, 'partitions'>, isLateApplied: boolean): Decided | undefined {
+/** Sums over all `count` partitions, or undefined where the node does not run all of them: another one has counters too. */
+export function decidedOf(
+  { partitions }: Pick<StatusView, 'partitions'>,
+  count: number,
+  isLateApplied: boolean,
+): Decided | undefined {
+  if (partitions.length < count) return undefined;
   const sum = { applied: 0, duplicates: 0, late: 0, dead: 0, lateOut: 0 };
   for (const { phase, counters } of partitions) {
     if (phase !== 'running' || counters === undefined) return undefined;
@@ -60,6 +65,11 @@ function add(sum: { applied: number; duplicates: number; late: number; dead: num
   sum.duplicates += counters.duplicates;
   sum.late += counters.late;
   for (const [reason, count] of Object.entries(counters.dead)) if (reason !== 'EVENT_LATE') sum.dead += count;
+}
+
+/** Whether every partition that runs has told its counters: one that has just been claimed has not yet. */
+export function isReported({ partitions }: Pick<StatusView, 'partitions'>): boolean {
+  return partitions.every(({ phase, counters }) => phase !== 'running' || counters !== undefined);
 }
 
 /** How many events were decided between two moments. */

@@ -8,7 +8,15 @@ import { grouped } from '../text.js';
 import { type EventOptions, keyName } from './event-maker.js';
 import { Latency } from './latency.js';
 import type { Check, Decided, KeyFinding, Published } from './load-audit.js';
-import { auditCounters, auditKeys, auditPublished, decidedCount, decidedOf, storedOf } from './load-audit.js';
+import {
+  auditCounters,
+  auditKeys,
+  auditPublished,
+  decidedCount,
+  decidedOf,
+  isReported,
+  storedOf,
+} from './load-audit.js';
 import type { LoadResult, LoadSecond } from './load-result.js';
 import { NodeEyes } from './node-eyes.js';
 import { PublishingFleet } from './publishing-fleet.js';
@@ -42,6 +50,8 @@ const SECOND_MS = 1_000;
 const LOOK_MS = 250;
 const COUNTED_KEYS = 100;
 const GRACE_MS = 10_000;
+/** A thread reports twice a second, if it is given the time. */
+const REPORT_MS = 10_000;
 
 /** Publishes, watches and audits. Throws what connecting fails with, and what no event gets past. */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
@@ -71,9 +81,8 @@ class LoadSession {
   }
 
   async run(): Promise<LoadResult> {
-    const { signal, isLateApplied } = this.#options;
-    const status = await this.#eyes?.status();
-    const before = status === undefined ? undefined : decidedOf(status, isLateApplied);
+    const { signal } = this.#options;
+    const before = this.#eyes === undefined ? undefined : await this.#decided(this.#eyes);
     const fleet = new PublishingFleet(this.#tasks(), {
       tally: (tally) => this.#count(tally),
       sample: (sample) => this.#eyes?.follow(sample),
@@ -198,6 +207,18 @@ class LoadSession {
     return checks;
   }
 
+  /** What the node has decided so far; undefined where it does not run every partition. */
+  async #decided(eyes: NodeEyes): Promise<Decided | undefined> {
+    const { partitions, isLateApplied } = this.#options;
+    const deadline = sharedNow() + REPORT_MS;
+    let status = await eyes.status();
+    while (!isReported(status) && sharedNow() < deadline) {
+      await delay(LOOK_MS);
+      status = await eyes.status();
+    }
+    return decidedOf(status, partitions, isLateApplied);
+  }
+
   async #untilDecided(
     eyes: NodeEyes,
     published: Published,
@@ -205,7 +226,7 @@ class LoadSession {
     deadline: number,
   ): Promise<Decided | undefined> {
     for (;;) {
-      const after = decidedOf(await eyes.status(), this.#options.isLateApplied);
+      const after = await this.#decided(eyes);
       const decided = after === undefined ? 0 : decidedCount(before, after);
       if (after === undefined || decided >= storedOf(published) || sharedNow() > deadline) return after;
       this.#options.show(`waiting until all is decided: ${grouped(decided)} of ${grouped(storedOf(published))}`);
