@@ -117,6 +117,8 @@ export const logEvents: Readonly<Record<string, string>> = {
   'cluster.name': 'Another process may have the name of this node; one lease shows whether it is alive.',
   'cluster.watch': 'What the other nodes do could not be followed or read; it is tried again.',
   'http.failed': 'A request was answered with 500; here is why.',
+  'log.behind':
+    'The reading says that it is at the end of the stream, which goes on: its server lacks events. It is read again.',
   'log.restart': 'The reading of the stream begins anew after the position it had reached.',
   'nats.connected': 'The connection to NATS stands.',
   'nats.disconnected': 'The connection to NATS is lost; it is tried again.',

@@ -148,6 +148,11 @@ export class Node {
       events: {
         hole: (stream, first, last, partitions) => this.#onHole(stream, first, last, partitions),
         failed: (stream, error) => this.#haltAll(error, stream),
+        hidden: (index, read, last) => {
+          const { stream } = newestOf(options.chains[index]!);
+          this.#deps.line('warn', 'log.behind', { stream, read, last });
+          if (this.#isAlive()) this.#rewind();
+        },
       },
     });
     const slotEvents: SlotEvents = {

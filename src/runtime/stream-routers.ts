@@ -10,6 +10,7 @@ import { newestOf } from '../core/position/stream-chain.js';
 import type { Clock } from '../ports/clock.js';
 import type { EventLog, StreamInfo } from '../ports/event-log.js';
 import type { HostLink } from '../ports/threads.js';
+import { HiddenEnd } from './hidden-end.js';
 import type { StreamRoute } from './key-route.js';
 import type { PartitionStart } from './router.js';
 import { Router } from './router.js';
@@ -34,6 +35,8 @@ export interface StreamRoutersDependencies {
   readonly events: {
     hole(stream: number, first: number, last: number, partitions: readonly number[]): void;
     failed(stream: number, error: Error): void;
+    /** The reading ends at `read`, the stream at `last`: a rewind reads it again. */
+    hidden(stream: number, read: number, last: number): void;
   };
 }
 
@@ -52,10 +55,16 @@ export class StreamRouters {
   readonly #log: EventLog;
   readonly #routers: readonly Router[];
   readonly #infos: (StreamInfo | undefined)[];
+  readonly #ends: readonly HiddenEnd[];
+  /** Streams whose end is hidden from their reading. */
+  readonly #hidden = new Set<number>();
+  readonly #events: StreamRoutersDependencies['events'];
 
   constructor(options: StreamRoutersOptions, { events, routes, ...deps }: StreamRoutersDependencies) {
     this.#options = options;
     this.#log = deps.log;
+    this.#events = events;
+    this.#ends = options.chains.map(() => new HiddenEnd());
     const { chains, partitions, heartbeatMs } = options;
     const inFlightBytesMax = Math.floor(options.inFlightBytesMax / chains.length);
     this.#infos = new Array<StreamInfo | undefined>(chains.length).fill(undefined);
@@ -117,12 +126,21 @@ export class StreamRouters {
     return info;
   }
 
-  /** Keeps the ends of all streams that are read known, for lag. */
+  /** Keeps the ends of all streams that are read known: for lag, and to notice a reading that does not see its end. */
   async follow(): Promise<void> {
-    const infoOf = async (index: number): Promise<void> => {
-      this.#infos[index] = await this.#log.info(this.#nameOf(index));
-    };
-    await Promise.all(this.#routers.map((router, index) => (router.isNeeded ? infoOf(index) : undefined)));
+    await Promise.all(this.#routers.map((router, index) => (router.isNeeded ? this.#look(router, index) : undefined)));
+  }
+
+  async #look(router: Router, index: number): Promise<void> {
+    const name = this.#nameOf(index);
+    const info = await this.#log.info(name);
+    this.#infos[index] = info;
+    const { isCaughtUp, eventsRead } = router;
+    const unread = router.unread(info.last);
+    if (!this.#ends[index]!.isDue({ isCaughtUp, eventsRead, unread })) return;
+    if ((await this.#log.timeOf(name, info.last)) === undefined) return; // deleted: there is nothing to read
+    this.#hidden.add(index);
+    this.#events.hidden(index, info.last - unread, info.last);
   }
 
   openLane(slot: number, link: HostLink): void {
@@ -155,7 +173,8 @@ export class StreamRouters {
 
   /** Reads each stream on from the lowest event that a running partition still needs. */
   async rewind(): Promise<void> {
-    await Promise.all(this.#routers.map((router) => (router.isDue ? router.rewind() : undefined)));
+    const isDue = (router: Router, index: number): boolean => this.#hidden.delete(index) || router.isDue;
+    await Promise.all(this.#routers.map((router, index) => (isDue(router, index) ? router.rewind() : undefined)));
   }
 
   async stop(): Promise<void> {
