@@ -1,8 +1,9 @@
 /**
  * F14: two nodes on three nats-servers; the leaders of the stream and of the bucket are killed while events come.
  *
- * The newest nats-server of this machine: the copies of a stream may go apart in 2.9 before 2.9.21 when a leader dies while
- * repeated message IDs are on their way, and then a node stops with REGRESSION, as it must.
+ * The newest nats-server of this machine. In 2.9 before 2.9.21 the copies of a stream may go apart when a leader dies while
+ * repeated message IDs are on their way (a node then stops with REGRESSION, as it must): there are none where it is all
+ * there is.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -31,6 +32,7 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 180_000 });
 const APP = 'led';
 const EVENTS = 6_000;
 let dir: string;
+let duplicates: number;
 let trio: NatsTrio;
 let redis: RunningServer;
 let db: Redis;
@@ -39,7 +41,9 @@ const nodes: NodeProcess[] = [];
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'millrace-leader-'));
   const binaries = await locateServers();
-  trio = await startNatsTrio((await natsBinaries()).at(-1)!, dir);
+  const newest = (await natsBinaries()).at(-1)!;
+  duplicates = newest.version.startsWith('2.9.') ? 0 : 0.03;
+  trio = await startNatsTrio(newest, dir);
   redis = await startRedisServer({ binary: binaries.redis, dir: join(dir, 'redis') });
   db = new Redis(redis.url, { protocol: 2 });
 });
@@ -97,7 +101,7 @@ it('F14: goes on where it was, in order, and no partition changes hands', async 
   const watch = new RecordWatch(db, APP);
   const before = countLines(nodes, 'partition.gained');
   const from = Date.now() - EVENTS - 60_000;
-  const workload = makeWorkload({ seed: 14, events: EVENTS, keys: 500, from, disorderMs: 100, poison: 11 });
+  const workload = makeWorkload({ seed: 14, events: EVENTS, keys: 500, from, disorderMs: 100, duplicates, poison: 11 });
   const publisher = new SteadyPublisher(trio.nc, workload, 50);
   publisher.allow(0.3);
   await untilDecided(db, APP, EVENTS * 0.2);
