@@ -15,7 +15,7 @@ export type { ActorDefinition, DefinedActor, HandlerOptions } from './handlers/d
 export { defineActor } from './handlers/define-actor.js';
 export type { Options, OptionsInput } from './options/types.js';
 export type { LogLine } from './ports/log.js';
-export type { NodeStatus } from './runtime/node.js';
+export type { NodeStatus } from './runtime/node-status.js';
 export type { KeyState, Receipt } from './runtime/state-reader.js';
 export { parseReceipt } from './runtime/state-reader.js';
 export type { Fault, Outcome, Scenario, TestEvent } from './testing/scenario.js';

@@ -13,7 +13,7 @@ import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { LogLine } from '../ports/log.js';
 import type { Inquiries } from '../runtime/explain.js';
 import type { Ingest } from '../runtime/ingest.js';
-import type { NodeStatus } from '../runtime/node.js';
+import type { NodeStatus } from '../runtime/node-status.js';
 import type { StateReader } from '../runtime/state-reader.js';
 import { accessCheck, securityHeaders } from './access.js';
 import type { Answer } from './answer.js';

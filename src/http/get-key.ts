@@ -2,7 +2,7 @@
 import { partitionOf } from '../core/key/partition.js';
 import { codeOf, messageOf } from '../errors.js';
 import type { Inquiries } from '../runtime/explain.js';
-import type { NodeStatus } from '../runtime/node.js';
+import type { NodeStatus } from '../runtime/node-status.js';
 import type { StateReader } from '../runtime/state-reader.js';
 import type { Answer } from './answer.js';
 import type { KeyView } from './live-types.js';

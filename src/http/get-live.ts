@@ -3,7 +3,7 @@ import { errorTable } from '../errors.js';
 import type { History } from '../observability/history.js';
 import { lagMsOf } from '../observability/history.js';
 import type { Timeline } from '../observability/timeline.js';
-import type { NodeStatus } from '../runtime/node.js';
+import type { NodeStatus } from '../runtime/node-status.js';
 import type { PartitionStatus } from '../runtime/partition-table.js';
 import type { Answer } from './answer.js';
 import type { LivePartition, LiveView } from './live-types.js';

@@ -1,6 +1,6 @@
 /** What the probes conclude from a node's status. Nothing here asks NATS or Redis: their outages restart nobody. */
 import { lagMsOf } from '../observability/history.js';
-import type { NodeStatus } from '../runtime/node.js';
+import type { NodeStatus } from '../runtime/node-status.js';
 
 /** Empty reasons mean yes. */
 export interface Verdict {

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
-import type { NodeStatus } from '../runtime/node.js';
+import type { NodeStatus } from '../runtime/node-status.js';
 import type { Verdict } from './health.js';
 import { Liveness, readiness, startup } from './health.js';
 import type { Listening } from './listen.js';

@@ -1,6 +1,6 @@
 /** What `GET /v1/status` shows: the node's status, each partition as one flat object. */
 import type { PartitionReport } from '../protocol/messages.js';
-import type { NodeStatus } from '../runtime/node.js';
+import type { NodeStatus } from '../runtime/node-status.js';
 import type { PartitionStatus } from '../runtime/partition-table.js';
 
 /** A partition; what its host reports is left out until it has reported. */

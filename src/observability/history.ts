@@ -2,7 +2,7 @@
  * The last ten minutes of a node, a sample a second, in memory: what the charts of the dashboard show when they are
  * opened. Monitoring keeps the rest.
  */
-import type { NodeStatus } from '../runtime/node.js';
+import type { NodeStatus } from '../runtime/node-status.js';
 import type { MetricName } from './names.js';
 import { Tally } from './tally.js';
 

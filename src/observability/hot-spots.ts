@@ -1,6 +1,6 @@
 /** Says when one key, or a slow handler, is what a node that falls behind waits for. Said once a minute, not per second. */
 import type { LogLine } from '../ports/log.js';
-import type { NodeStatus } from '../runtime/node.js';
+import type { NodeStatus } from '../runtime/node-status.js';
 import { lagMsOf } from './history.js';
 
 const LAG_MS_MIN = 5_000;

@@ -3,7 +3,7 @@ import type { IntervalHistogram } from 'node:perf_hooks';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { PartitionReport } from '../protocol/messages.js';
-import type { NodeStatus } from '../runtime/node.js';
+import type { NodeStatus } from '../runtime/node-status.js';
 import type { MetricName, MetricRow } from './names.js';
 import { metricTable } from './names.js';
 import { Tally } from './tally.js';

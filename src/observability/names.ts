@@ -4,7 +4,7 @@
  */
 import type { ErrorCode } from '../errors.js';
 import { errorTable } from '../errors.js';
-import type { NodePhase } from '../runtime/node.js';
+import type { NodePhase } from '../runtime/node-status.js';
 import type { PartitionPhase } from '../runtime/partition-table.js';
 
 /** `counter`: never falls while the process lives, and begins at 0 with it. `gauge`: how things stand now. */

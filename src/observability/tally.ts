@@ -14,7 +14,7 @@
 import type { Counters } from '../core/checkpoint/record.js';
 import type { PartitionReport, ThreadReport } from '../protocol/messages.js';
 import type { Moves } from '../runtime/handover.js';
-import type { NodeStatus } from '../runtime/node.js';
+import type { NodeStatus } from '../runtime/node-status.js';
 import type { MetricName } from './names.js';
 
 /** Calls `gain` with what each counter grew by; dead letters have their reason as the label. */

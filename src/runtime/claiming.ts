@@ -20,7 +20,7 @@ import { errorOf } from '../protocol/fault.js';
 import type { Fault, HostToMain } from '../protocol/messages.js';
 import { retrying } from '../retrying.js';
 import { lastUpTo } from './resume-point.js';
-import type { PartitionStart } from './router.js';
+import type { PartitionStart } from './routed-partitions.js';
 
 export interface ClaimingDependencies {
   /** The stream that holds a partition's events, with those before it. */

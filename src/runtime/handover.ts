@@ -18,6 +18,7 @@ import type { HostLink } from '../ports/threads.js';
 import type { HostToMain } from '../protocol/messages.js';
 import { retrying } from '../retrying.js';
 import type { PartitionStatus } from './partition-table.js';
+import { setPhase } from './partition-table.js';
 
 /** Counts of partitions, and of the events that changed hands twice. */
 export interface Moves {
@@ -43,7 +44,6 @@ export interface HandoverDependencies {
   readonly isSilent: (slot: number) => boolean;
   /** Stops routing, with everything that was routed already at the host. */
   readonly stopRouting: (partition: number) => void;
-  readonly setPhase: (status: PartitionStatus, phase: 'releasing') => void;
   /** The partition is out of the table. */
   readonly forgotten: (partition: number) => void;
 }
@@ -80,7 +80,7 @@ export class Handover {
 
   /** Hands a partition over; one that is just being claimed first runs, and is handed over then. */
   lose(partition: number): void {
-    const { table, links, isSilent, setPhase, stopRouting } = this.#deps;
+    const { table, links, clock, isSilent, stopRouting } = this.#deps;
     const status = table.get(partition);
     if (status === undefined || status.phase === 'claiming' || status.phase === 'releasing') return;
     const { slot, phase, epoch } = status;
@@ -88,7 +88,7 @@ export class Handover {
       this.forget(status);
       return;
     }
-    setPhase(status, 'releasing');
+    setPhase(status, 'releasing', clock.now(), status.fault);
     stopRouting(partition);
     const link = links.get(slot);
     link?.post({ kind: 'release', partition, epoch });

@@ -22,13 +22,17 @@ import type { ClusterStatus } from './cluster-status.js';
 import { clusterStatus } from './cluster-status.js';
 import { Presence } from './presence.js';
 
-export interface OwnershipOptions {
-  readonly name: string;
-  readonly partitions: number;
+export interface ClusterOptions {
   readonly leaseMs: number;
   /** What happens where another process of this name is alive. */
   readonly sameName: 'take-over' | 'refuse';
+  /** Base URL of the HTTP API, for the other nodes. */
   readonly url: string | undefined;
+}
+
+export interface OwnershipOptions extends ClusterOptions {
+  readonly name: string;
+  readonly partitions: number;
 }
 
 /** A partition that this node has claimed, or is about to. */
@@ -139,14 +143,8 @@ export class Ownership {
     if (this.#view === undefined) return undefined;
     const { name, partitions } = this.#options;
     const isAlive = (member: Member): boolean => !this.#presence.isGone(member);
-    return clusterStatus({
-      name,
-      partitions,
-      view: this.#view,
-      isAlive,
-      share: this.#target?.size,
-      missing: this.missing,
-    });
+    const share = this.#target?.size;
+    return clusterStatus({ name, partitions, view: this.#view, isAlive, share, missing: this.missing });
   }
 
   #review(view: ClusterView): void {

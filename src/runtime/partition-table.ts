@@ -33,6 +33,13 @@ export function newPartition(partition: number, slot: number, since: number): Pa
   return { partition, slot, phase: 'unclaimed', epoch: 0, fault: undefined, report: undefined, since, recoveries: 0 };
 }
 
+/** Notes another phase, `now` (epoch ms), and why. */
+export function setPhase(status: PartitionStatus, phase: PartitionPhase, now: number, fault?: Fault): void {
+  status.phase = phase;
+  status.fault = fault;
+  status.since = now;
+}
+
 /** The slot with the fewest partitions. */
 export function emptiestSlot(partitions: Iterable<Pick<PartitionStatus, 'slot'>>, slots: number): number {
   const counts = new Array<number>(slots).fill(0);

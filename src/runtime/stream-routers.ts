@@ -7,12 +7,14 @@
 import { partitionsOf, streamIndexOf } from '../core/key/stream-share.js';
 import type { StreamChain } from '../core/position/stream-chain.js';
 import { newestOf } from '../core/position/stream-chain.js';
+import { codeOf, messageOf } from '../errors.js';
 import type { Clock } from '../ports/clock.js';
 import type { EventLog, StreamInfo } from '../ports/event-log.js';
+import type { LogLine } from '../ports/log.js';
 import type { HostLink } from '../ports/threads.js';
 import { HiddenEnd } from './hidden-end.js';
 import type { StreamRoute } from './key-route.js';
-import type { PartitionStart } from './router.js';
+import type { PartitionStart } from './routed-partitions.js';
 import { Router } from './router.js';
 
 export interface StreamRoutersOptions {
@@ -28,6 +30,7 @@ export interface StreamRoutersOptions {
 export interface StreamRoutersDependencies {
   readonly log: EventLog;
   readonly clock: Clock;
+  readonly line: LogLine;
   /** One for each stream. */
   readonly routes: readonly StreamRoute[];
   readonly defer: (callback: () => void) => void;
@@ -35,8 +38,8 @@ export interface StreamRoutersDependencies {
   readonly events: {
     hole(stream: number, first: number, last: number, partitions: readonly number[]): void;
     failed(stream: number, error: Error): void;
-    /** The reading ends at `read`, the stream at `last`: a rewind reads it again. */
-    hidden(stream: number, read: number, last: number): void;
+    /** The stream goes on where its reading ends: a rewind reads it again. */
+    hidden(): void;
   };
 }
 
@@ -50,23 +53,25 @@ export interface StreamStatus extends StreamInfo {
   readonly isRead: boolean;
 }
 
+const FOLLOW_MS = 1_000;
+
 export class StreamRouters {
   readonly #options: StreamRoutersOptions;
-  readonly #log: EventLog;
+  readonly #deps: Pick<StreamRoutersDependencies, 'log' | 'clock' | 'line' | 'events'>;
   readonly #routers: readonly Router[];
   readonly #infos: (StreamInfo | undefined)[];
   readonly #ends: readonly HiddenEnd[];
   /** Streams whose end is hidden from their reading. */
   readonly #hidden = new Set<number>();
-  readonly #events: StreamRoutersDependencies['events'];
+  #cancelFollow: () => void = () => undefined;
 
-  constructor(options: StreamRoutersOptions, { events, routes, ...deps }: StreamRoutersDependencies) {
+  constructor(options: StreamRoutersOptions, deps: StreamRoutersDependencies) {
     this.#options = options;
-    this.#log = deps.log;
-    this.#events = events;
-    this.#ends = options.chains.map(() => new HiddenEnd());
+    this.#deps = deps;
+    const { events, routes } = deps;
     const { chains, partitions, heartbeatMs } = options;
     const inFlightBytesMax = Math.floor(options.inFlightBytesMax / chains.length);
+    this.#ends = chains.map(() => new HiddenEnd());
     this.#infos = new Array<StreamInfo | undefined>(chains.length).fill(undefined);
     this.#routers = chains.map(
       (chain, index) =>
@@ -94,12 +99,12 @@ export class StreamRouters {
   }
 
   get eventsRead(): number {
-    return this.#routers.reduce((sum, router) => sum + router.eventsRead, 0);
+    return this.#routers.reduce((sum, router) => sum + router.head.events, 0);
   }
 
   /** Stream time of the newest event that was read, epoch ms. */
   get streamTime(): number | undefined {
-    const times = this.#routers.flatMap(({ streamTime }) => streamTime ?? []);
+    const times = this.#routers.flatMap(({ head }) => head.newestMs ?? []);
     return times.length === 0 ? undefined : Math.max(...times);
   }
 
@@ -121,26 +126,41 @@ export class StreamRouters {
   /** Asks the log for the ends of a partition's stream, and keeps them for `streams`. */
   async infoOf(partition: number): Promise<StreamInfo> {
     const index = this.indexOf(partition);
-    const info = await this.#log.info(this.#nameOf(index));
+    const info = await this.#deps.log.info(this.#nameOf(index));
     this.#infos[index] = info;
     return info;
   }
 
-  /** Keeps the ends of all streams that are read known: for lag, and to notice a reading that does not see its end. */
+  /** Keeps the ends of all streams that are read known, for lag, for as long as somebody wants that. */
+  followWhile(isWanted: () => boolean): void {
+    const { clock, line } = this.#deps;
+    this.#cancelFollow = clock.after(FOLLOW_MS, () => {
+      if (!isWanted()) return;
+      this.follow()
+        .catch((error: unknown) => line('debug', 'stream.info', { code: codeOf(error), error: messageOf(error) }))
+        .finally(() => {
+          if (isWanted()) this.followWhile(isWanted);
+        });
+    });
+  }
+
+  /** Asks for the ends of all streams that are read: for lag, and to notice a reading that does not see its end. */
   async follow(): Promise<void> {
     await Promise.all(this.#routers.map((router, index) => (router.isNeeded ? this.#look(router, index) : undefined)));
   }
 
   async #look(router: Router, index: number): Promise<void> {
-    const name = this.#nameOf(index);
-    const info = await this.#log.info(name);
+    const { log, line, events } = this.#deps;
+    const stream = this.#nameOf(index);
+    const info = await log.info(stream);
     this.#infos[index] = info;
-    const { isCaughtUp, eventsRead } = router;
+    const { isAtEnd, events: eventsRead } = router.head;
     const unread = router.unread(info.last);
-    if (!this.#ends[index]!.isDue({ isCaughtUp, eventsRead, unread })) return;
-    if ((await this.#log.timeOf(name, info.last)) === undefined) return; // deleted: there is nothing to read
+    if (!this.#ends[index]!.isDue({ isCaughtUp: isAtEnd, eventsRead, unread })) return;
+    if ((await log.timeOf(stream, info.last)) === undefined) return; // deleted: there is nothing to read
     this.#hidden.add(index);
-    this.#events.hidden(index, info.last - unread, info.last);
+    line('warn', 'log.behind', { stream, read: info.last - unread, last: info.last });
+    events.hidden();
   }
 
   openLane(slot: number, link: HostLink): void {
@@ -178,6 +198,7 @@ export class StreamRouters {
   }
 
   async stop(): Promise<void> {
+    this.#cancelFollow();
     await Promise.all(this.#routers.map((router) => router.stop()));
   }
 

@@ -1,6 +1,6 @@
 /** One node of the cluster: a process that is killed, frozen and restarted under the same name, and what became of it. */
 import type { OptionsInput } from '../../src/options/types.js';
-import type { NodeStatus } from '../../src/runtime/node.js';
+import type { NodeStatus } from '../../src/runtime/node-status.js';
 import { NodeProcess } from '../support/node-process.js';
 import { until } from '../support/until.js';
 

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Probes } from '../../src/http/probes.js';
 import { serveProbes } from '../../src/http/probes.js';
-import type { NodePhase, NodeStatus } from '../../src/runtime/node.js';
+import type { NodePhase, NodeStatus } from '../../src/runtime/node-status.js';
 import type { PartitionStatus } from '../../src/runtime/partition-table.js';
 import { runningStatus } from './http-world.js';
 

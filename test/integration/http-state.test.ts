@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { partitionOf } from '../../src/core/key/partition.js';
 import { MillraceError } from '../../src/errors.js';
-import type { NodeStatus } from '../../src/runtime/node.js';
+import type { NodeStatus } from '../../src/runtime/node-status.js';
 import { envelope, HttpWorld, PARTITIONS, runningStatus } from './http-world.js';
 
 const KEYS = ['account-1', 'a/b?c#d%e', 'é漢🎈', 'a b+c', 'a%20b'];

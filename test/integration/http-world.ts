@@ -19,7 +19,7 @@ import type { OptionsInput } from '../../src/options/types.js';
 import type { EventSink } from '../../src/ports/event-log.js';
 import type { IngestReceipt } from '../../src/runtime/ingest.js';
 import { Ingest } from '../../src/runtime/ingest.js';
-import type { NodeStatus } from '../../src/runtime/node.js';
+import type { NodeStatus } from '../../src/runtime/node-status.js';
 import type { KeyState } from '../../src/runtime/state-reader.js';
 import { StateReader } from '../../src/runtime/state-reader.js';
 

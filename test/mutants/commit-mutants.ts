@@ -109,7 +109,7 @@ export const commitMutants: readonly Mutant[] = [
   {
     id: 'fenced-node-claims-anyway',
     failure: 'two nodes of one name: neither gives way',
-    file: 'runtime/node.js',
+    file: 'runtime/partition-lifecycle.js',
     find: 'if (holder !== undefined && holder.epoch !== status.epoch) {',
     replace: 'if (false) {',
     suites: [],

@@ -54,9 +54,9 @@ export const orderMutants: readonly Mutant[] = [
   {
     id: 'idle-by-our-clock',
     failure: 'flush the buffer on a bare timer: silence of the log counts as silence of the stream',
-    file: 'runtime/router.js',
-    find: 'return this.#streamMs + this.#quietMs;',
-    replace: 'return this.#streamMs + this.#quietMs + (this.#deps.clock.elapsed() - this.#provenAt);',
+    file: 'runtime/stream-head.js',
+    find: 'return this.#newestMs + this.#quietMs;',
+    replace: 'return this.#newestMs + this.#quietMs + (performance.now() - this.#provenAt);',
     suites: ['unit/router'],
   },
   {

@@ -95,7 +95,7 @@ export const streamMutants: readonly Mutant[] = [
   {
     id: 'routed-twice',
     failure: 'release twice: a partition gets again what it was given before the rewind',
-    file: ROUTER,
+    file: 'runtime/routed-partitions.js',
     find: 'if (lane === undefined || sequence <= this.#high[partition])',
     replace: 'if (lane === undefined)',
     suites: ['unit/router'],

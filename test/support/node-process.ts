@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { NodeTuning } from '../../src/compose/node.js';
 import type { OptionsInput } from '../../src/options/types.js';
-import type { NodeStatus } from '../../src/runtime/node.js';
+import type { NodeStatus } from '../../src/runtime/node-status.js';
 import { until } from './until.js';
 
 export type NodeRequest =

@@ -9,7 +9,7 @@ import { getEvent } from '../../src/http/get-event.js';
 import type { Answer, Question } from '../../src/protocol/messages.js';
 import type { ClusterStatus } from '../../src/runtime/cluster-status.js';
 import { Inquiries } from '../../src/runtime/explain.js';
-import type { NodeStatus } from '../../src/runtime/node.js';
+import type { NodeStatus } from '../../src/runtime/node-status.js';
 import type { PartitionStatus } from '../../src/runtime/partition-table.js';
 import { Questions } from '../../src/runtime/questions.js';
 

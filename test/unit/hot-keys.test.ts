@@ -4,7 +4,7 @@ import type { Event } from '../../src/core/event/event.js';
 import { TopKeys } from '../../src/core/sketch/top-keys.js';
 import { HandlerMeter } from '../../src/host/handler-meter.js';
 import { HotSpots } from '../../src/observability/hot-spots.js';
-import type { NodeStatus } from '../../src/runtime/node.js';
+import type { NodeStatus } from '../../src/runtime/node-status.js';
 import { Random } from '../support/random.js';
 
 describe('TopKeys', () => {

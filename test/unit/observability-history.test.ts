@@ -5,7 +5,7 @@ import { History, lagMsOf } from '../../src/observability/history.js';
 import { Timeline } from '../../src/observability/timeline.js';
 import type { LogLine } from '../../src/ports/log.js';
 import type { PartitionReport } from '../../src/protocol/messages.js';
-import type { NodeStatus } from '../../src/runtime/node.js';
+import type { NodeStatus } from '../../src/runtime/node-status.js';
 
 function status(applied: number, over: Partial<NodeStatus> = {}): NodeStatus {
   const report = {

@@ -5,7 +5,7 @@ import { NodeMetrics } from '../../src/observability/metrics.js';
 import type { MetricRow } from '../../src/observability/names.js';
 import { metricTable } from '../../src/observability/names.js';
 import type { PartitionReport } from '../../src/protocol/messages.js';
-import type { NodeStatus } from '../../src/runtime/node.js';
+import type { NodeStatus } from '../../src/runtime/node-status.js';
 import type { PartitionStatus } from '../../src/runtime/partition-table.js';
 
 const NOW = 1_700_000_000_000;

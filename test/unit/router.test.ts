@@ -128,8 +128,8 @@ describe('Router', () => {
     stage.event(2, 0, none, old);
     old.caughtUp();
     old.failed(new Error('old'));
-    expect(batches(stage.turn())).toEqual([]);
-    expect(stage.router.isCaughtUp).toBe(false);
+    stage.ms += 1_000; // a mark would be due
+    expect(stage.turn()).toEqual([]);
     expect(stage.holes).toEqual([]);
   });
 

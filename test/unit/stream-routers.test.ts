@@ -12,6 +12,7 @@ class Stage {
   isStored = true;
   readonly sinks: ReadSink[] = [];
   readonly hidden: string[] = [];
+  rewinds = 0;
   readonly routers: StreamRouters;
 
   constructor() {
@@ -27,11 +28,12 @@ class Stage {
     this.routers = new StreamRouters(
       { chains: [[{ stream: 'EVENTS', base: 0 }]], partitions: 1, inFlightBytesMax: 1e6 },
       {
+        line: (_, event, fields) => this.hidden.push(`${event} ${Object.values(fields).join(' ')}`),
         ...{ log, clock, routes: [() => 0], defer: () => undefined },
         events: {
           hole: () => undefined,
           failed: () => undefined,
-          hidden: (stream, read, last) => this.hidden.push(`${stream}: ${read} of ${last}`),
+          hidden: () => this.rewinds++,
         },
       },
     );
@@ -70,7 +72,8 @@ it('is said after ten looks at the same place, and then less often; a rewind mak
   await stage.look(9);
   expect(stage.hidden).toEqual([]);
   await stage.look(1);
-  expect(stage.hidden).toEqual(['0: 3 of 5']);
+  expect(stage.hidden).toEqual(['log.behind EVENTS 3 5']);
+  expect(stage.rewinds).toBe(1);
   await stage.routers.rewind();
   expect(stage.sinks).toHaveLength(2);
   await stage.routers.rewind();

@@ -1,6 +1,6 @@
 /** Where the node stands, as few numbers, from its status. */
 import { streamIndexOf } from '../../core/key/stream-share.js';
-import type { NodeStatus } from '../../runtime/node.js';
+import type { NodeStatus } from '../../runtime/node-status.js';
 
 /** Sums over the partitions of a node. */
 export interface Progress {
