@@ -6,6 +6,7 @@ import { SinkConnection } from '../adapters/postgres-sink/sink-connection.js';
 import { systemClock } from '../adapters/system/system-clock.js';
 import type { HandlerOptions } from '../handlers/define-actor.js';
 import { loadHandler } from '../handlers/load-handler.js';
+import { EventAges } from '../host/event-ages.js';
 import { HandlerMeter } from '../host/handler-meter.js';
 import { Host } from '../host/host.js';
 import type { HostOptions } from '../host/host-options.js';
@@ -42,9 +43,10 @@ export async function runHost(setup: HostSetup, port: MessagePort): Promise<Faul
     const sink = opened.source === undefined ? undefined : openSink(setup, opened.source, log);
     const store = sink === undefined ? opened.store : new SinkingStore(opened.store, sink);
     await new Promise<void>((resolve) => {
-      const meter = new HandlerMeter(() => performance.now());
+      const ages = new EventAges(systemClock);
+      const meter = new HandlerMeter(() => performance.now(), ages);
       const host = new Host(options, {
-        store,
+        store: ages.around(store),
         handler: meter.around(handler),
         handlerReport: () => meter.report(),
         clock: systemClock,

@@ -1,31 +1,33 @@
 /**
- * Where the time of a thread goes: how long the handler takes, and which keys ask for it most. One call in
- * `SAMPLE_EVERY` is looked at, so that looking costs nothing that could be measured.
+ * Where the time of a thread goes: how long the handler takes, which keys ask for it most, and how old events are by
+ * then. One call in `SAMPLE_EVERY` is looked at, so that looking costs nothing that could be measured, and one after
+ * each report, so that something is known where little happens.
  */
 import type { Handler } from '../core/actor/handler.js';
 import { TopKeys } from '../core/sketch/top-keys.js';
 import type { HandlerReport } from '../protocol/messages.js';
+import { handlerBoundsMs, TimingCounter } from '../protocol/timing.js';
+import type { EventAges } from './event-ages.js';
 
 const SAMPLE_EVERY = 16;
 const KEYS_MAX = 16;
 const TOP = 5;
 /** Counts are halved this often, ms: a key that was hot a minute ago is not. */
 const FADE_MS = 10_000;
-/** Upper bounds of the histogram, ms; the last bucket has none. */
-const BOUNDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000];
 
 export class HandlerMeter {
   readonly #elapsed: () => number;
+  readonly #ages: EventAges;
   readonly #keys = new Map<number, TopKeys>();
-  readonly #buckets = new Array<number>(BOUNDS.length + 1).fill(0);
+  readonly #time = new TimingCounter(handlerBoundsMs);
   #calls = 0;
-  #samples = 0;
-  #sampledMs = 0;
+  #sampleAt = SAMPLE_EVERY;
   #fadedAt: number;
 
-  /** `elapsed`: monotonic, ms, as fine as it goes. */
-  constructor(elapsed: () => number) {
+  /** `elapsed`: monotonic, ms, as fine as it goes. `ages` is told of every applied event that is looked at. */
+  constructor(elapsed: () => number, ages: EventAges) {
     this.#elapsed = elapsed;
+    this.#ages = ages;
     this.#fadedAt = elapsed();
   }
 
@@ -35,12 +37,16 @@ export class HandlerMeter {
       name: handler.name,
       initial: (key) => handler.initial(key),
       apply: (state, event, context) => {
-        if (++this.#calls % SAMPLE_EVERY !== 0) return handler.apply(state, event, context);
+        if (++this.#calls < this.#sampleAt) return handler.apply(state, event, context);
+        this.#sampleAt = this.#calls + SAMPLE_EVERY;
         const from = this.#elapsed();
         try {
-          return handler.apply(state, event, context);
+          const next = handler.apply(state, event, context);
+          this.#ages.applied(context.partition, event.time);
+          return next;
         } finally {
-          this.#sample(event.key, context.partition, this.#elapsed() - from);
+          this.#time.add(this.#elapsed() - from);
+          this.#count(event.key, context.partition);
         }
       },
     };
@@ -56,34 +62,21 @@ export class HandlerMeter {
       this.#fadedAt = now;
       for (const top of this.#keys.values()) top.fade();
     }
+    this.#sampleAt = this.#calls + 1;
     return {
       calls: this.#calls,
-      meanMs: this.#samples === 0 ? 0 : this.#sampledMs / this.#samples,
-      quantilesMs: [this.#quantile(0.5), this.#quantile(0.99), this.#quantile(1)],
+      time: this.#time.timing,
+      ...this.#ages.report(),
       hotKeys: keys.sort((a, b) => b.share - a.share).slice(0, TOP),
     };
   }
 
-  #sample(key: string, partition: number, ms: number): void {
-    this.#samples++;
-    this.#sampledMs += ms;
-    const bucket = BOUNDS.findIndex((bound) => ms <= bound);
-    this.#buckets[bucket < 0 ? BOUNDS.length : bucket]!++;
+  #count(key: string, partition: number): void {
     let top = this.#keys.get(partition);
     if (top === undefined) {
       top = new TopKeys(KEYS_MAX);
       this.#keys.set(partition, top);
     }
     top.add(key);
-  }
-
-  /** Upper bound of the bucket that holds the quantile. */
-  #quantile(share: number): number {
-    let left = Math.ceil(this.#samples * share);
-    for (const [at, count] of this.#buckets.entries()) {
-      left -= count;
-      if (left <= 0 && count > 0) return BOUNDS[at] ?? BOUNDS.at(-1)!;
-    }
-    return 0;
   }
 }

@@ -3,6 +3,7 @@ import { errorTable } from '../errors.js';
 import type { History } from '../observability/history.js';
 import { lagMsOf } from '../observability/history.js';
 import type { Timeline } from '../observability/timeline.js';
+import { handlerBoundsMs, quantileMs } from '../protocol/timing.js';
 import type { NodeStatus } from '../runtime/node-status.js';
 import type { PartitionStatus } from '../runtime/partition-table.js';
 import type { Answer } from './answer.js';
@@ -58,7 +59,7 @@ function liveView(status: NodeStatus, since: number, after: number, deps: LiveDe
     },
     members: (status.cluster?.members ?? []).map(({ url, ...member }) => ({ ...member, url: url ?? null })),
     threads: status.threads.map(({ slot, heapBytes, commits, commitMs, handler }) => ({
-      handlerMs: handler === undefined || handler.calls === 0 ? null : handler.quantilesMs[1],
+      handlerMs: handler === undefined ? null : (quantileMs(handler.time.counts, handlerBoundsMs, 0.99) ?? null),
       hotKeys: handler?.hotKeys ?? [],
       slot,
       heapBytes,

@@ -83,6 +83,8 @@ export interface LiveSample {
   readonly lagEvents: number | null;
   readonly lagMs: number | null;
   readonly buffered: number;
+  readonly appliedMs: number | null;
+  readonly durableMs: number | null;
   readonly commitMs: number | null;
 }
 

@@ -1,5 +1,6 @@
 /** Says when one key, or a slow handler, is what a node that falls behind waits for. Said once a minute, not per second. */
 import type { LogLine } from '../ports/log.js';
+import { meanOf } from '../protocol/timing.js';
 import type { NodeStatus } from '../runtime/node-status.js';
 import { lagMsOf } from './history.js';
 
@@ -37,9 +38,9 @@ export class HotSpots {
         const { key, partition, share } = hottest;
         this.#say(now, 'key.hot', { slot, partition, key, percent: Math.round(share * 100) });
       }
-      const busy = (calls * handler.meanMs) / passedMs;
-      if (busy >= BUSY_MIN)
-        this.#say(now, 'handler.slow', { slot, percent: Math.round(busy * 100), meanMs: handler.meanMs });
+      const meanMs = meanOf(handler.time) ?? 0;
+      const busy = (calls * meanMs) / passedMs;
+      if (busy >= BUSY_MIN) this.#say(now, 'handler.slow', { slot, percent: Math.round(busy * 100), meanMs });
     }
   }
 

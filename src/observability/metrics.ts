@@ -1,8 +1,9 @@
 /** The metrics of a node in Prometheus' text format, worked out from its status when they are asked for. */
 import type { IntervalHistogram } from 'node:perf_hooks';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { Counter, Gauge, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client';
 import type { PartitionReport } from '../protocol/messages.js';
+import { sumOf, type Timing } from '../protocol/timing.js';
 import type { NodeStatus } from '../runtime/node-status.js';
 import type { MetricName, MetricRow } from './names.js';
 import { metricTable } from './names.js';
@@ -24,14 +25,23 @@ export class NodeMetrics {
   readonly #registry = new Registry();
   readonly #counters = new Map<MetricName, Counter>();
   readonly #gauges = new Map<MetricName, Gauge>();
-  readonly #tally = new Tally((name, by, label) => this.#gain(name, by, label));
+  /** Totals of the histograms, one count per bucket. */
+  readonly #timings = new Map<MetricName, Timing>();
+  readonly #tally = new Tally(
+    (name, by, label) => this.#gain(name, by, label),
+    (name, by) => this.#timings.set(name, sumOf(this.#timings.get(name), by)),
+  );
   readonly #loop: IntervalHistogram = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   #cpuSeconds = 0;
 
   constructor(options: MetricsOptions) {
     this.#options = options;
     const rows = Object.entries(metricTable) as [MetricName, MetricRow][];
-    for (const [name, { type, help, label }] of rows) {
+    for (const [name, { type, help, label, boundsMs }] of rows) {
+      if (boundsMs !== undefined) {
+        this.#timings.set(name, { counts: new Array<number>(boundsMs.length + 1).fill(0), sumMs: 0 });
+        continue;
+      }
       const settings = { name, help, labelNames: label === undefined ? [] : [label.name], registers: [this.#registry] };
       if (type === 'gauge') this.#gauges.set(name, new Gauge(settings));
       else this.#counters.set(name, new Counter(settings));
@@ -42,11 +52,12 @@ export class NodeMetrics {
   }
 
   /** Everything as it is now. The delay of the event loop is that since the last call. */
-  text(): Promise<string> {
+  async text(): Promise<string> {
     const status = this.#options.status();
     if (status !== undefined) this.#setNode(status);
     this.#setProcess();
-    return this.#registry.metrics();
+    const histograms = [...this.#timings].map(([name, timing]) => histogramOf(name, timing));
+    return Registry.merge([this.#registry, AggregatorRegistry.aggregate([histograms])]).metrics();
   }
 
   /** Stops measuring. */
@@ -80,11 +91,6 @@ export class NodeMetrics {
 
   #setHandlers(threads: NodeStatus['threads']): void {
     const handlers = threads.flatMap(({ handler }) => (handler === undefined ? [] : [handler]));
-    const slowest = (at: 0 | 1 | 2): number =>
-      Math.max(0, ...handlers.map(({ quantilesMs }) => quantilesMs[at])) / 1000;
-    this.#setEach('millrace_handler_seconds', (quantile) =>
-      slowest(quantile === '0.5' ? 0 : quantile === '0.99' ? 1 : 2),
-    );
     this.#set('millrace_hot_key_share', Math.max(0, ...handlers.map(({ hotKeys }) => hotKeys[0]?.share ?? 0)));
   }
 
@@ -150,6 +156,27 @@ export class NodeMetrics {
 function labelsOf(name: MetricName, value: string | undefined): Record<string, string> {
   const { label } = metricTable[name] as MetricRow;
   return label === undefined || value === undefined ? {} : { [label.name]: value };
+}
+
+/** As prom-client keeps one: its own counts every value in the thread where it is exported, ours were counted elsewhere. */
+function histogramOf(name: MetricName, { counts, sumMs }: Timing): object {
+  const { help, boundsMs = [] } = metricTable[name] as MetricRow;
+  let below = 0;
+  const buckets = counts.map((count, at) => {
+    below += count;
+    const bound = boundsMs[at];
+    return {
+      metricName: `${name}_bucket`,
+      labels: { le: bound === undefined ? '+Inf' : bound / 1000 },
+      value: below,
+    };
+  });
+  const values = [
+    ...buckets,
+    { metricName: `${name}_sum`, labels: {}, value: sumMs / 1000 },
+    { metricName: `${name}_count`, labels: {}, value: below },
+  ];
+  return { name, help, type: 'histogram', values, aggregator: 'sum' };
 }
 
 function sum<T>(items: readonly T[], of: (item: T) => number): number {

@@ -4,13 +4,19 @@
  */
 import type { ErrorCode } from '../errors.js';
 import { errorTable } from '../errors.js';
+import { handlerBoundsMs, latencyBoundsMs } from '../protocol/timing.js';
 import type { NodePhase } from '../runtime/node-status.js';
 import type { PartitionPhase } from '../runtime/partition-table.js';
 
-/** `counter`: never falls while the process lives, and begins at 0 with it. `gauge`: how things stand now. */
+/**
+ * `counter`: never falls while the process lives, and begins at 0 with it. `gauge`: how things stand now. `histogram`:
+ * counters by upper bound, with `_bucket`, `_sum` and `_count` after the name.
+ */
 export interface MetricRow {
-  readonly type: 'counter' | 'gauge';
+  readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
+  /** Upper bounds of a histogram, ms; the metric has seconds. */
+  readonly boundsMs?: readonly number[];
   /** Label and every value that it can have. */
   readonly label?: { readonly name: string; readonly values: readonly string[] };
 }
@@ -27,6 +33,7 @@ const gauge = (help: string, name?: string, values: readonly string[] = []): Met
   ...counter(help, name, values),
   type: 'gauge',
 });
+const histogram = (help: string, boundsMs: readonly number[]): MetricRow => ({ type: 'histogram', help, boundsMs });
 
 /** Counters of events count what partitions decided since this process first saw them; see tally.ts. */
 export const metricTable = {
@@ -53,11 +60,18 @@ export const metricTable = {
   millrace_sink_resyncs_total: counter('Partitions whose rows in the status table were all compared.'),
 
   millrace_handler_calls_total: counter('Events given to the handler, those that it refused included.'),
-  millrace_handler_seconds: gauge('Time of a handler call, by quantile of a sample; the slowest thread.', 'quantile', [
-    '0.5',
-    '0.99',
-    '1',
-  ]),
+  millrace_handler_seconds: histogram(
+    'Time of a handler call; one in 16 is looked at, in every thread.',
+    handlerBoundsMs,
+  ),
+  millrace_event_applied_seconds: histogram(
+    'From the time of an event until it was applied; a sample.',
+    latencyBoundsMs,
+  ),
+  millrace_event_durable_seconds: histogram(
+    'From the time of an event until it was stored; a sample.',
+    latencyBoundsMs,
+  ),
   millrace_hot_key_share: gauge('Part of a thread’s work that its busiest key is; the largest of the threads.'),
 
   millrace_node_phase: gauge('1 for the phase that the node is in, else 0.', 'phase', nodePhases),

@@ -12,13 +12,22 @@
  * C3. What another node decided is not counted here: after a foreign claim a partition starts anew, from what was stored.
  */
 import type { Counters } from '../core/checkpoint/record.js';
-import type { PartitionReport, ThreadReport } from '../protocol/messages.js';
+import type { HandlerReport, PartitionReport, ThreadReport } from '../protocol/messages.js';
+import type { Timing } from '../protocol/timing.js';
 import type { Moves } from '../runtime/handover.js';
 import type { NodeStatus } from '../runtime/node-status.js';
 import type { MetricName } from './names.js';
 
 /** Calls `gain` with what each counter grew by; dead letters have their reason as the label. */
 export type Gain = (name: MetricName, by: number, label?: string) => void;
+/** Calls with what each histogram grew by: a count per bucket, and their sum in ms. */
+export type TimingGain = (name: MetricName, by: Timing) => void;
+
+const ofTimings = {
+  time: 'millrace_handler_seconds',
+  applied: 'millrace_event_applied_seconds',
+  durable: 'millrace_event_durable_seconds',
+} as const satisfies Partial<Record<keyof HandlerReport, MetricName>>;
 
 const ofCounters = {
   applied: 'millrace_events_applied_total',
@@ -39,15 +48,19 @@ const ofMoves = {
 
 export class Tally {
   readonly #gain: Gain;
+  readonly #timed: TimingGain;
   /** Epoch of the claim that each partition was last seen with. */
   readonly #epochs = new Map<number, number>();
   /** Highest value of each counter that is stored with its partition. */
   readonly #highest = new Map<string, number>();
   /** Last value of each counter that begins at 0 with its owner: process, thread, incarnation. */
   readonly #last = new Map<string, number>();
+  /** Last timings of each thread. */
+  readonly #timings = new Map<string, Timing>();
 
-  constructor(gain: Gain) {
+  constructor(gain: Gain, timed: TimingGain) {
     this.#gain = gain;
+    this.#timed = timed;
   }
 
   /** Adds what was gained since the last call. */
@@ -82,6 +95,9 @@ export class Tally {
     this.#since(owner, 'millrace_commit_seconds_total', commitMs / 1000);
     this.#since(owner, 'millrace_commit_keys_total', commitKeys);
     this.#since(owner, 'millrace_handler_calls_total', handler?.calls ?? 0);
+    if (handler !== undefined)
+      for (const [part, name] of Object.entries(ofTimings))
+        this.#sinceTimed(owner, name, handler[part as keyof typeof ofTimings]);
     if (sink === undefined) return;
     this.#since(owner, 'millrace_sink_rows_total', sink.rows);
     this.#since(owner, 'millrace_sink_resyncs_total', sink.resyncs);
@@ -108,5 +124,15 @@ export class Tally {
     const last = this.#last.get(counter) ?? 0;
     this.#gain(name, value < last ? value : value - last);
     this.#last.set(counter, value);
+  }
+
+  /** All buckets at once: a thread that began anew has none of the counts of the one before. */
+  #sinceTimed(owner: string, name: MetricName, timing: Timing): void {
+    const key = `${owner} ${name}`;
+    const last = this.#timings.get(key);
+    this.#timings.set(key, timing);
+    const isSame = last?.counts.every((count, at) => count <= timing.counts[at]!) === true;
+    const counts = timing.counts.map((count, at) => count - (isSame ? last!.counts[at]! : 0));
+    this.#timed(name, { counts, sumMs: timing.sumMs - (isSame ? last!.sumMs : 0) });
   }
 }

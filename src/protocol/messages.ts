@@ -11,6 +11,7 @@ import type { Anchor, Counters } from '../core/checkpoint/record.js';
 import type { Position } from '../core/position/position-window.js';
 import type { ErrorCode } from '../errors.js';
 import type { SinkReport } from '../ports/status-sink.js';
+import type { Timing } from './timing.js';
 
 /** An error on its way between threads. */
 export interface Fault {
@@ -176,9 +177,11 @@ export interface PartitionReport {
 export interface HandlerReport {
   /** Calls since the thread started. */
   readonly calls: number;
-  readonly meanMs: number;
-  /** Median, 99 % and longest, each as the bound that it was below. */
-  readonly quantilesMs: readonly [median: number, most: number, longest: number];
+  /** Time of a call, in buckets of `handlerBoundsMs`. */
+  readonly time: Timing;
+  /** How old events were when they were applied, and when they were stored, in buckets of `latencyBoundsMs`. */
+  readonly applied: Timing;
+  readonly durable: Timing;
   /** The keys with the most calls lately, and their share of them, 0 to 1. */
   readonly hotKeys: readonly { readonly partition: number; readonly key: string; readonly share: number }[];
 }

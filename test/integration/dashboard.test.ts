@@ -66,6 +66,7 @@ describe('a node that runs', () => {
     await app.publish({ id: 'a2', key: 'first', at: 10 }, { id: 'b1', key: 'second', at: 10 });
     await textOf(page, '#figures', '3 so far');
     await page.locator('#charts canvas').nth(5).waitFor();
+    await textOf(page, '#charts .chart', /event to applied \d.*to stored \d/);
     await app.kill();
     await textOf(page, '#pulse', 'does not answer');
     complaints = complaints.filter((text) => !text.includes('ERR_CONNECTION_REFUSED'));

@@ -11,29 +11,41 @@ const rows: Readonly<Record<string, MetricRow>> = metricTable;
 /** Labels that Prometheus adds, and those that rules use of it. */
 const added = ['job', 'instance'];
 
+/** Row of a metric, or of the histogram that a series is part of; a histogram has no series of its own name. */
+function rowOf(series: string): MetricRow | undefined {
+  const row = rows[series] ?? rows[series.replace(/_(?:bucket|sum|count)$/, '')];
+  return (row?.type === 'histogram') === (rows[series] === undefined) ? row : undefined;
+}
+
+function labelOf(series: string): string | undefined {
+  return series.endsWith('_bucket') ? 'le' : rowOf(series)?.label?.name;
+}
+
 /** What is wrong with an expression. */
 function problems(expression: string): string[] {
   const found: string[] = [];
   const uses = [...expression.matchAll(/\b(millrace_\w+)(\{[^}]*\})?/g)];
   if (uses.length === 0) found.push('no metric of ours');
   for (const [, name, selector = ''] of uses) {
-    const row = rows[name!];
+    const row = rowOf(name!);
     if (row === undefined) {
       found.push(`${name} does not exist`);
       continue;
     }
+    if (name!.endsWith('_bucket') && !/histogram_quantile\([\d.]+, sum by \([^)]*\ble\b[^)]*\)/.test(expression))
+      found.push(`${name}: quantiles are taken of buckets, summed by le`);
     for (const [, label, value] of selector.matchAll(/(\w+)\s*=~?\s*"([^"]*)"/g)) {
       if (added.includes(label!)) continue;
       if (row.label?.name !== label) found.push(`${name} has no label ${label}`);
       else if (!row.label!.values.includes(value!)) found.push(`${name}: ${label} is never ${value}`);
     }
     const isRated = new RegExp(`(?:rate|increase)\\(${name}`).test(expression);
-    if (row.type === 'counter' && !isRated) found.push(`${name} is a counter, and only its growth means something`);
+    if (row.type !== 'gauge' && !isRated) found.push(`${name} is counted, and only its growth means something`);
     if (row.type === 'gauge' && isRated) found.push(`${name} is a gauge, and its growth is no rate`);
   }
   for (const [, labels] of expression.matchAll(/by \(([^)]*)\)/g))
     for (const label of labels!.split(',').map((one) => one.trim()))
-      if (!added.includes(label) && !uses.some(([, name]) => rows[name!]?.label?.name === label))
+      if (!added.includes(label) && !uses.some(([, name]) => labelOf(name!) === label))
         found.push(`nothing has the label ${label}`);
   return found;
 }
@@ -75,6 +87,9 @@ describe('config/alerts', async () => {
     expect(problems('sum(millrace_nothing)')).toEqual(['millrace_nothing does not exist']);
     expect(problems('millrace_partitions{phase="asleep"} > 0')).toHaveLength(1);
     expect(problems('millrace_commits_total > 0')).toHaveLength(1);
+    expect(problems('rate(millrace_handler_seconds[5m])')).toHaveLength(1);
+    expect(problems('rate(millrace_handler_seconds_bucket[5m])')).toHaveLength(1);
+    expect(problems('histogram_quantile(0.9, sum by (le) (millrace_handler_seconds_bucket))')).toHaveLength(1);
     expect(problems('sum by (node) (millrace_dead_letters)')).toHaveLength(1);
   });
 });

@@ -4,7 +4,8 @@ import { emptyCounters } from '../../src/core/checkpoint/record.js';
 import { History, lagMsOf } from '../../src/observability/history.js';
 import { Timeline } from '../../src/observability/timeline.js';
 import type { LogLine } from '../../src/ports/log.js';
-import type { PartitionReport } from '../../src/protocol/messages.js';
+import type { PartitionReport, ThreadReport } from '../../src/protocol/messages.js';
+import type { Timing } from '../../src/protocol/timing.js';
 import type { NodeStatus } from '../../src/runtime/node-status.js';
 
 function status(applied: number, over: Partial<NodeStatus> = {}): NodeStatus {
@@ -43,6 +44,24 @@ describe('History', () => {
     expect(history.since(0)).toMatchObject([{ at: 12_000, read: 25, applied: 25, late: 0, lagEvents: 4, buffered: 3 }]);
     history.add(status(150, { unread: 0 }), 13_000);
     expect(history.since(12_000)).toMatchObject([{ applied: 0, lagEvents: 0, lagMs: 0, commitMs: null }]);
+  });
+
+  it('says how old events were that were applied, and stored, since the moment before', () => {
+    const history = new History();
+    const time = { counts: [1, 0], sumMs: 1 };
+    const thread = (slot: number, applied: Timing, durable: Timing): ThreadReport => {
+      const handler = { calls: 1, time, applied, durable, hotKeys: [] };
+      return { slot, heapBytes: 1, commits: 0, commitMs: 0, commitKeys: 0, handler };
+    };
+    const none = { counts: [0, 0], sumMs: 0 };
+    history.add(status(1, { threads: [thread(0, { counts: [4, 0], sumMs: 100 }, none)] }), 1_000);
+    const threads = [thread(0, { counts: [4, 2], sumMs: 160 }, { counts: [1, 0], sumMs: 7 }), thread(1, time, none)];
+    history.add(status(1, { threads }), 2_000);
+    history.add(status(1, { threads }), 3_000);
+    expect(history.since(0)).toMatchObject([
+      { appliedMs: 61 / 3, durableMs: 7 },
+      { appliedMs: null, durableMs: null },
+    ]);
   });
 
   it('keeps ten minutes', () => {

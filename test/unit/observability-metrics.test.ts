@@ -4,7 +4,8 @@ import { emptyCounters } from '../../src/core/checkpoint/record.js';
 import { NodeMetrics } from '../../src/observability/metrics.js';
 import type { MetricRow } from '../../src/observability/names.js';
 import { metricTable } from '../../src/observability/names.js';
-import type { PartitionReport } from '../../src/protocol/messages.js';
+import type { PartitionReport, ThreadReport } from '../../src/protocol/messages.js';
+import { handlerBoundsMs, type Timing } from '../../src/protocol/timing.js';
 import type { NodeStatus } from '../../src/runtime/node-status.js';
 import type { PartitionStatus } from '../../src/runtime/partition-table.js';
 
@@ -94,9 +95,12 @@ describe('an exposition', () => {
     const samples = await scrape(metrics);
     metrics.close();
     const rows = Object.entries(metricTable) as [string, MetricRow][];
-    const expected = rows.flatMap(([name, { label }]) =>
-      label === undefined ? [name] : label.values.map((value) => `${name}{${label.name}="${value}"}`),
-    );
+    const expected = rows.flatMap(([name, { label, boundsMs }]) => {
+      if (boundsMs === undefined)
+        return label === undefined ? [name] : label.values.map((value) => `${name}{${label.name}="${value}"}`);
+      const bounds = [...boundsMs.map((ms) => `${ms / 1000}`), '+Inf'];
+      return [...bounds.map((le) => `${name}_bucket{le="${le}"}`), `${name}_sum`, `${name}_count`];
+    });
     expect([...samples.keys()].sort()).toEqual(expected.sort());
     const text = await metrics.text();
     for (const [name, { type }] of Object.entries(metricTable)) expect(text).toContain(`# TYPE ${name} ${type}\n`);
@@ -138,6 +142,45 @@ describe('an exposition', () => {
     expect((await scrape(metrics)).get('millrace_unread_events')).toBe(5);
     world.status = statusOf({ unread: undefined });
     expect((await scrape(metrics)).has('millrace_unread_events')).toBe(false);
+    metrics.close();
+  });
+});
+
+describe('histograms', () => {
+  const counts = (...first: number[]) => [
+    ...first,
+    ...new Array<number>(handlerBoundsMs.length + 1 - first.length).fill(0),
+  ];
+  const thread = (slot: number, time: Timing): ThreadReport => {
+    const nothing = { counts: [], sumMs: 0 };
+    const handler = { calls: 1, time, applied: nothing, durable: nothing, hotKeys: [] };
+    return { slot, heapBytes: 1, commits: 0, commitMs: 0, commitKeys: 0, handler };
+  };
+
+  it('add up what the threads count, and never fall when one of them begins anew', async () => {
+    const { world, metrics } = metricsOf(undefined);
+    const look = async (...threads: ThreadReport[]) => {
+      world.status = statusOf({ threads });
+      const samples = await scrape(metrics);
+      const le = (bound: string) => samples.get(`millrace_handler_seconds_bucket{le="${bound}"}`);
+      return {
+        buckets: ['0.000001', '0.000002', '0.000005', '1', '+Inf'].map(le),
+        count: samples.get('millrace_handler_seconds_count'),
+        sum: samples.get('millrace_handler_seconds_sum'),
+      };
+    };
+    const first = await look(
+      thread(0, { counts: counts(2, 1), sumMs: 500 }),
+      thread(1, { counts: counts(0, 0, 4), sumMs: 250 }),
+    );
+    expect(first).toEqual({ buckets: [2, 3, 7, 7, 7], count: 7, sum: 0.75 });
+    const longest = counts(1, 2);
+    longest[handlerBoundsMs.length] = 1;
+    const second = await look(
+      thread(0, { counts: longest, sumMs: 2_000 }),
+      thread(1, { counts: counts(0, 0, 5), sumMs: 500 }),
+    );
+    expect(second).toEqual({ buckets: [3, 6, 11, 11, 12], count: 12, sum: 3 });
     metrics.close();
   });
 });
