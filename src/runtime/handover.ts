@@ -53,6 +53,8 @@ export class Handover {
   readonly #deps: HandoverDependencies;
   /** The claim that ours has replaced, of each partition that does not run yet. */
   readonly #before = new Map<number, Claim>();
+  /** Their hosts are through with them; only the claim is still to be marked. */
+  readonly #lettingGo = new Set<PartitionStatus>();
   #emptied: () => void = () => undefined;
   #isOver = false;
 
@@ -109,10 +111,13 @@ export class Handover {
     // What was claimed and never ran here is as its last owner left it.
     const stored = applied ?? this.#before.get(partition)?.applied;
     const release = async () => membership?.release(partition, epoch, stored);
+    this.#lettingGo.add(status);
     try {
       await retrying(clock, line, 'partition.release', isWanted, release);
     } catch (error) {
       line('warn', 'partition.released', { partition, epoch, error: messageOf(error) });
+    } finally {
+      this.#lettingGo.delete(status);
     }
     if (!isWanted()) return;
     if (applied !== undefined) this.moves.released++;
@@ -124,7 +129,8 @@ export class Handover {
   lost(partition: number, { node, epoch }: Holder): void {
     const { table, links, line } = this.#deps;
     const status = table.get(partition);
-    if (status === undefined) return;
+    // Whoever takes what is let go of may be seen before the answer that it is.
+    if (status === undefined || this.#lettingGo.has(status)) return;
     const message = `partition ${partition}: node ${node} has claimed it with epoch ${epoch}, ours was ${status.epoch}`;
     line('warn', 'partition.lost', { partition, node, epoch, ours: status.epoch });
     this.moves.lost++;
