@@ -4,7 +4,7 @@ import { ask, Refusal, token } from './api.js';
 import { lastSample, showSamples, startCharts } from './charts.js';
 import { byId, setText } from './dom.js';
 import { refreshInbox } from './inbox.js';
-import { startLookup } from './lookup.js';
+import { refreshKey, startLookup } from './lookup.js';
 import { showAlarms, showFigures, showNode } from './nodes.js';
 import { showStrip, startStrip } from './strip.js';
 import { lastEntry, showEntries } from './timeline.js';
@@ -22,6 +22,7 @@ async function poll(): Promise<void> {
     byId('board').hidden = false;
     show(view);
     pulse('live', 'good');
+    await refreshKey();
     if (performance.now() - inboxAt >= INBOX_MS) {
       inboxAt = performance.now();
       await refreshInbox(view.actions);

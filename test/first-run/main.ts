@@ -16,7 +16,7 @@ import { openBrowser } from '../support/chromium.js';
 import { until } from '../support/until.js';
 
 const COMMAND = 'npm ci && npm start';
-const DEADLINE_MS = 600_000;
+const DEADLINE_MS = 240_000;
 
 const { values } = parseArgs({ options: { 'empty-cache': { type: 'boolean', default: false } } });
 const root = fileURLToPath(new URL('../../../', import.meta.url));

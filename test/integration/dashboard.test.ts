@@ -84,6 +84,8 @@ describe('a node that runs', () => {
     const page = await open(app, `/#key=${encodeURIComponent('né<b&c')}`);
     await textOf(page, '#found h3', 'né<b&c');
     await textOf(page, '#state', 'k1');
+    await app.publish({ id: 'k3', key: 'né<b&c', at: 5 });
+    await textOf(page, '#state', 'k3');
     await textOf(page, '#found', 'dead k2 at 3: HANDLER_THREW');
     await textOf(page, '#found', 'duplicate k1 at 2');
     await page.fill('#event', 'k2');
