@@ -57,7 +57,7 @@ try {
     await page.fill('#key', key!);
     await page.press('#key', 'Enter');
     await page.locator('#state', { hasText: 'balance' }).waitFor();
-    done(`the page opened, ${key} typed, its state seen: ${await page.locator('#state').textContent()}`);
+    done(`the page opened, ${key} typed, its state seen`);
   } finally {
     if (!isOver()) process.kill(-demo.pid!, 'SIGINT');
     await end;
