@@ -68,6 +68,11 @@ export class MeasuredNode {
     }
   }
 
+  /** SIGSTOP and SIGCONT, which it does not notice but by the time. */
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.#process.pid, signal);
+  }
+
   drain(): Promise<void> {
     return this.#process.drain();
   }
