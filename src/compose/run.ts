@@ -64,7 +64,7 @@ export async function runNode(options: Options, context: RunContext): Promise<Ru
   let composed: ComposedNode | undefined;
   const status = (): NodeStatus | undefined => composed?.node.status();
   const metrics = new NodeMetrics({ status });
-  const probes = await serveProbes({ ...options.probes, status, metrics });
+  const probes = await serveProbes({ ...options.probes, status, metrics, line });
   const faces: (() => Promise<void>)[] = [];
   const sampling = setInterval(() => sample(history, hotSpots, status()), SAMPLE_MS);
   const stop = once(async () => {

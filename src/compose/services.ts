@@ -61,7 +61,7 @@ async function redisReady(redis: Redis, signal?: AbortSignal): Promise<void> {
       await untilRedisReady(redis, WAIT_MS, signal);
       return;
     } catch (error) {
-      if (signal?.aborted === true) throw error;
+      if (signal?.aborted === true) throw error; // else it is tried again
     }
   }
 }

@@ -31,7 +31,7 @@ export async function openStore(settings: StoreSettings, app: string, name: stri
   if (settings.kind === 'sql')
     return { store: new SqlCheckpointStore({ app, database: openDatabase(settings.url, name) }), source: undefined };
   const redis = openRedis(settings.redis, name, log);
-  // Else the first claims of a node would all fail and be logged.
+  // Else the first claims of a node would all fail and be logged. A Redis that stays away says so at each use.
   await untilRedisReady(redis, CONNECT_MS).catch(() => undefined);
   const store = new RedisCheckpointStore({ app, redis });
   return { store, source: store };

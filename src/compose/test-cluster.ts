@@ -231,7 +231,7 @@ class World implements ScenarioWorld {
         defer: (callback) => void time.after(0, process, callback),
       },
     );
-    node.start().catch(() => undefined);
+    node.start().catch(() => undefined); // `settle` says what every partition halted for
     return { process, threads, node };
   }
 

@@ -4,6 +4,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
+import { codeOf, messageOf } from '../errors.js';
+import type { LogLine } from '../ports/log.js';
 import type { NodeStatus } from '../runtime/node-status.js';
 import type { Verdict } from './health.js';
 import { Liveness, readiness, startup } from './health.js';
@@ -27,6 +29,7 @@ export interface ProbesOptions {
   readonly metrics: MetricsSource;
   /** Monotonic time, ms; the process's by default. */
   readonly elapsed?: (() => number) | undefined;
+  readonly line: LogLine;
 }
 
 export interface Probes extends Listening {
@@ -40,7 +43,7 @@ const HEADER_BYTES_MAX = 8_192;
 
 /** Listens for `/livez`, `/readyz`, `/startupz` and `/metrics`. Throws PORT_IN_USE and OPTIONS_INVALID. */
 export async function serveProbes(options: ProbesOptions): Promise<Probes> {
-  const { host, port, lagMaxMs, status, metrics } = options;
+  const { host, port, lagMaxMs, status, metrics, line } = options;
   const liveness = new Liveness(options.elapsed ?? (() => performance.now()));
   let isDraining = false;
   const verdicts: Readonly<Record<string, () => Verdict>> = {
@@ -65,7 +68,10 @@ export async function serveProbes(options: ProbesOptions): Promise<Probes> {
       keepAliveTimeout: KEEP_ALIVE_MS,
     },
     (request, response) => {
-      answer(request, response).catch(() => sendJson(response, 500, { reasons: ['an internal error'] }));
+      answer(request, response).catch((error: unknown) => {
+        line('error', 'http.failed', { request: request.url, code: codeOf(error), error: messageOf(error) });
+        sendJson(response, 500, { reasons: ['an internal error'] });
+      });
     },
   );
   const listening = await listen(server, host, port, 'probes');

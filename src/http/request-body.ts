@@ -32,7 +32,7 @@ async function* pieces(body: Body, bytesMax: number): AsyncGenerator<Uint8Array>
     const discard = async (): Promise<void> => {
       while (bytes <= DISCARDED_BYTES_MAX && (await next()) !== undefined);
     };
-    await discard().catch(() => undefined);
+    await discard().catch(() => undefined); // a request that ended early has no rest
   }
 }
 

@@ -86,7 +86,7 @@ async function removeStaleWork(cacheDir: string): Promise<void> {
     const path = join(cacheDir, name);
     const found = await stat(path).catch(() => undefined);
     if (found !== undefined && Date.now() - found.mtimeMs > workAgeMsMax) {
-      await rm(path, { recursive: true, force: true }).catch(() => undefined);
+      await rm(path, { recursive: true, force: true }).catch(() => undefined); // another process may do the same
     }
   }
 }

@@ -21,9 +21,12 @@ const partition = (number: number, over: Partial<PartitionStatus> = {}): Partiti
 let probes: Probes;
 afterEach(() => probes.close());
 
+const lines: object[] = [];
+const line = (_: string, event: string, fields: object): void => void lines.push({ event, ...fields });
+
 async function start(status: () => NodeStatus | undefined, elapsed?: () => number): Promise<void> {
   const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'millrace_x 1\n' };
-  probes = await serveProbes({ host: '127.0.0.1', port: 0, lagMaxMs: 60_000, status, metrics, elapsed });
+  probes = await serveProbes({ host: '127.0.0.1', port: 0, lagMaxMs: 60_000, status, metrics, elapsed, line });
 }
 
 async function ask(path: string): Promise<{ status: number; reasons: string[] }> {
@@ -118,11 +121,19 @@ describe('the probe server', () => {
     expect((await fetch(`${probes.url}/livez`, { method: 'HEAD' })).status).toBe(200);
   });
 
+  it('answers 500 where it cannot say, and the log has the reason', async () => {
+    await start(() => {
+      throw new Error('no status');
+    });
+    expect(await ask('/readyz')).toMatchObject({ status: 500, reasons: ['an internal error'] });
+    expect(lines).toEqual([{ event: 'http.failed', request: '/readyz', code: 'BUG', error: 'no status' }]);
+  });
+
   it('says PORT_IN_USE, and OPTIONS_INVALID for an address that is not ours', async () => {
     await start(() => undefined);
     const metrics = { contentType: 'text/plain', text: async () => '' };
     const port = Number(new URL(probes.url).port);
-    const options = { status: () => undefined, metrics, lagMaxMs: 0 };
+    const options = { status: () => undefined, metrics, lagMaxMs: 0, line };
     await expect(serveProbes({ ...options, host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'PORT_IN_USE' });
     await expect(serveProbes({ ...options, host: '192.0.2.1', port: 0 })).rejects.toMatchObject({
       code: 'OPTIONS_INVALID',

@@ -105,10 +105,12 @@ describe('connectNats', () => {
     await writeFile(nkeySeed, 'no seed');
     await expect(connectTo({ url: nats.server.url, nkeySeed })).rejects.toMatchObject({ code: 'NATS_REFUSED' });
     await writeFile(nkeySeed, `${new TextDecoder().decode(key.getSeed())}\n`);
-    const connection = await connectTo({ url: nats.server.url, nkeySeed });
+    const lines: string[] = [];
+    const connection = await connectTo({ url: nats.server.url, nkeySeed }, lines);
     await writeFile(nkeySeed, 'no seed');
     await nats.server.restart();
     await until(() => works(connection), 20_000, 'the connection');
+    expect(lines.join()).toContain(`the credentials in ${nkeySeed} cannot be used`);
   });
 
   it('comes back after its credentials were refused again and again', async () => {

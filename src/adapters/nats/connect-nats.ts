@@ -37,7 +37,7 @@ export async function connectNats(
   log: LogLine,
   signal?: AbortSignal,
 ): Promise<NatsConnection> {
-  const settings = connectionOptions(options, name);
+  const settings = connectionOptions(options, name, log);
   const servers = redactUrl(options.url);
   for (let attempt = 0; ; attempt++) {
     try {
@@ -56,13 +56,13 @@ export async function connectNats(
   }
 }
 
-function connectionOptions(options: NatsOptions, name: string): ConnectionOptions {
+function connectionOptions(options: NatsOptions, name: string, log: LogLine): ConnectionOptions {
   // The library takes addresses only: of `nats://user:password@host` it would make a host name.
   const { servers, tls, ...credentials } = natsServers(options.url);
   const user = options.user ?? credentials.user;
   const password = options.password ?? credentials.password;
   const token = options.token ?? credentials.token;
-  const authenticator = authenticatorOf(options);
+  const authenticator = authenticatorOf(options, log);
   return {
     servers: [...servers],
     name,
@@ -94,22 +94,20 @@ function tlsOptions({ tlsCa, tlsCert, tlsKey }: NatsOptions): TlsOptions {
   };
 }
 
-function authenticatorOf({ credentials, nkeySeed }: NatsOptions): Authenticator | undefined {
-  if (credentials !== undefined) return fromFile(credentials, credsAuthenticator);
-  if (nkeySeed !== undefined) return fromFile(nkeySeed, (seed) => nkeyAuthenticator(trimmed(seed)));
+function authenticatorOf({ credentials, nkeySeed }: NatsOptions, log: LogLine): Authenticator | undefined {
+  if (credentials !== undefined) return fromFile(credentials, credsAuthenticator, log);
+  if (nkeySeed !== undefined) return fromFile(nkeySeed, (seed) => nkeyAuthenticator(trimmed(seed)), log);
   return undefined;
 }
 
 /** The file is read at every connect, so that rotated credentials are picked up; while it is unusable the last ones stay. */
-function fromFile(path: string, make: (content: Uint8Array) => Authenticator): Authenticator {
+function fromFile(path: string, make: (content: Uint8Array) => Authenticator, log: LogLine): Authenticator {
   let last: Authenticator;
   try {
     last = make(readFileSync(path));
     last('nonce');
   } catch (cause) {
-    throw new MillraceError('NATS_REFUSED', `the credentials in ${path} cannot be used: ${messageOf(cause)}`, {
-      cause,
-    });
+    throw new MillraceError('NATS_REFUSED', unusable(path, cause), { cause });
   }
   return (nonce) => {
     try {
@@ -117,11 +115,16 @@ function fromFile(path: string, make: (content: Uint8Array) => Authenticator): A
       const answer = next(nonce);
       last = next;
       return answer;
-    } catch {
+    } catch (error) {
       // Thrown on, it would close the connection for good.
+      log('warn', 'nats.error', { error: `${unusable(path, error)}; the last ones are used` });
       return last(nonce);
     }
   };
+}
+
+function unusable(path: string, cause: unknown): string {
+  return `the credentials in ${path} cannot be used: ${messageOf(cause)}`;
 }
 
 function trimmed(bytes: Uint8Array): Uint8Array {

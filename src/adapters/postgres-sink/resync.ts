@@ -29,7 +29,7 @@ export class Resync {
   }
 
   async close(): Promise<void> {
-    await this.#pages.return().catch(() => undefined);
+    await this.#pages.return().catch(() => undefined); // what was read is thrown away in any case
   }
 }
 

@@ -64,7 +64,7 @@ async function refusedCommands(redis: Redis, prefix: string): Promise<string[]> 
     const withKey = args.map((one) => (one === 'k' ? `${prefix}0}:meta` : one));
     const verdict = await allowed(redis, 'ACL DRYRUN', () =>
       redis.call('ACL', 'DRYRUN', String(user), command, ...withKey),
-    ).catch(() => undefined);
+    ).catch(() => undefined); // before Redis 7 nobody can be asked
     if (verdict !== undefined && verdict !== 'OK') refused.push(String(verdict));
   }
   return refused;

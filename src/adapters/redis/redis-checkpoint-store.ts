@@ -177,7 +177,9 @@ export class RedisCheckpointStore implements CheckpointStore {
   }
 
   async #transaction(what: string, reads: ReturnType<Redis['multi']>): Promise<unknown[]> {
-    const results = (await this.#ask(what, () => reads.exec())) ?? [];
+    const results = await this.#ask(what, () => reads.exec());
+    // No server says so without a WATCH. Taken for an answer it would say that nothing is stored.
+    if (results === null) throw redisError(this.#redis, what, new Error('the transaction was discarded'));
     return results.map(([error, value]) => {
       if (error !== null) throw redisError(this.#redis, what, error);
       return value;

@@ -85,6 +85,7 @@ class EmbeddedWorld implements DemoWorld {
 
   publish(event: OutgoingEvent): void {
     const at = event.named ? 0 : 1;
+    // An event that was not taken is missing in stream and fold alike; a file that takes none stops the partitions, which say so.
     this.#newest[at] = this.#sinks[at]!.append(this.#newEvent(event)).catch(() => undefined);
   }
 

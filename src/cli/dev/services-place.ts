@@ -148,6 +148,6 @@ class ServicesWorld implements DemoWorld {
         if (type === 'reconnect') this.isAway = false;
       }
     };
-    follow().catch(() => undefined);
+    follow().catch(() => undefined); // it ends with the connection, which whoever uses it next is told
   }
 }

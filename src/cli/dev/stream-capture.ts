@@ -41,7 +41,7 @@ export async function captureStream(
       if (sequence >= capture.last || info.pending === 0) break;
     }
   } finally {
-    await consumer.delete().catch(() => undefined);
+    await consumer.delete().catch(() => undefined); // it ends by itself when it is inactive
   }
   return capture;
 }

@@ -143,7 +143,7 @@ class LoadSession {
     for (let second = 0; !isDone; second++) {
       const until = startedAt + (second + 1) * SECOND_MS;
       while (!isDone && sharedNow() < until) await delay(Math.min(LOOK_MS, Math.max(1, until - sharedNow())));
-      const status = await this.#eyes?.status().catch(() => undefined);
+      const status = await this.#eyes?.status().catch(() => undefined); // a second without a node is a gap in the plot
       this.#note(second, status);
     }
     const keys = await ended;
