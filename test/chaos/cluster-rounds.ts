@@ -3,16 +3,14 @@
  * lease (`zombie`) or restarted (`rolling`; every fourth time a kill follows the signal within moments). At the end the
  * whole of Redis is compared with the fold of an independent read of the stream.
  */
-import { capture } from '../support/capture.js';
 import { Cluster } from '../support/cluster.js';
-import { ledgerRules } from '../support/meanings.js';
 import type { NodeProcess } from '../support/node-process.js';
-import { expected } from '../support/oracle.js';
 import { Random } from '../support/random.js';
-import { expectStored, RecordWatch, untilDecided } from '../support/redis-state.js';
+import { RecordWatch } from '../support/redis-state.js';
 import { countLines, untilShared } from '../support/shares.js';
 import { until } from '../support/until.js';
 import { makeWorkload, SteadyPublisher } from '../support/workload.js';
+import { Audit, keysOf } from './audit.js';
 
 export interface ClusterOptions {
   readonly fault: 'zombie' | 'rolling';
@@ -112,27 +110,16 @@ export async function clusterRounds({ fault, rounds, seed, progress }: ClusterOp
     }
     publisher.allow(1);
     await publisher.done;
-    const violations: string[] = [];
-    const audit = async (check: () => Promise<unknown>): Promise<void> => {
-      await check().catch((error: unknown) => violations.push(error instanceof Error ? error.message : String(error)));
-    };
-    const wanted = expected(await capture(cluster.nc, 'EVENTS'), ledgerRules);
-    await audit(() => untilDecided(cluster.db, app, wanted.events));
-    await audit(() => expectStored(cluster.db, app, wanted));
-    for (const node of nodes) await audit(() => node.drain());
-    await audit(() => expectStored(cluster.db, app, wanted));
-    let checkpointsSeen = 0;
-    await audit(async () => {
-      checkpointsSeen = await watch.stop();
-    });
+    const audit = new Audit();
+    const { wanted, checkpointsSeen } = await audit.rounds(cluster, app, nodes, watch);
     const gained = [...all].flatMap(({ logs }) => logs).filter(({ event }) => event === 'partition.gained');
     const moves = gained.map(({ fields }) => fields as { readonly released: boolean; readonly replayed?: number });
     const replayed = moves.reduce((sum, move) => sum + (move.replayed ?? 0), 0);
     const uncounted = moves.filter((move) => move.released && move.replayed === undefined).length;
     // A node that was killed may have let go of a partition that it never ran.
     if (uncounted > 0 && fault === 'rolling' && killed === 0)
-      violations.push(`${uncounted} partitions were given away unsaved`);
-    if (replayed > 0) violations.push(`${replayed} events were applied again after clean hand-overs`);
+      audit.note(`${uncounted} partitions were given away unsaved`);
+    if (replayed > 0) audit.note(`${replayed} events were applied again after clean hand-overs`);
     return {
       ...{ fault, rounds, seed, killed },
       handedOver: moves.filter(({ released }) => released).length,
@@ -142,9 +129,9 @@ export async function clusterRounds({ fault, rounds, seed, progress }: ClusterOp
       checkpointsSeen,
       events: wanted.events,
       applied: wanted.applied,
-      keys: wanted.partitions.reduce((keys, { states }) => keys + states.size, 0),
+      keys: keysOf(wanted),
       seconds: Math.round((performance.now() - startedAt) / 1_000),
-      violations,
+      violations: audit.violations,
     };
   } finally {
     for (const node of all) if (!node.hasEnded) node.signal('SIGCONT');

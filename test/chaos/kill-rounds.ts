@@ -2,14 +2,12 @@
  * F1 in a loop: a stream that is published without a pause, a real node that is killed again and again, and at the end
  * the whole of Redis against the fold of an independent read of the stream.
  */
-import { capture } from '../support/capture.js';
 import { Cluster } from '../support/cluster.js';
-import { ledgerRules } from '../support/meanings.js';
-import { expected } from '../support/oracle.js';
 import { Random } from '../support/random.js';
-import { decidedEvents, expectStored, RecordWatch, readRecords, untilDecided } from '../support/redis-state.js';
+import { decidedEvents, RecordWatch, readRecords } from '../support/redis-state.js';
 import { until } from '../support/until.js';
 import { makeWorkload, SteadyPublisher } from '../support/workload.js';
+import { Audit, keysOf } from './audit.js';
 
 export interface KillOptions {
   readonly rounds: number;
@@ -91,21 +89,10 @@ export async function killRounds({ rounds, seed, progress }: KillOptions): Promi
     publisher.allow(1);
     const last = await cluster.node(options).ready();
     await publisher.done;
-    const violations: string[] = [];
-    const audit = async (check: () => Promise<unknown>): Promise<void> => {
-      await check().catch((error: unknown) => violations.push(error instanceof Error ? error.message : String(error)));
-    };
-    const wanted = expected(await capture(cluster.nc, 'EVENTS'), ledgerRules);
-    await audit(() => untilDecided(cluster.db, app, wanted.events));
-    await audit(() => expectStored(cluster.db, app, wanted));
-    await last.drain();
-    await audit(() => expectStored(cluster.db, app, wanted));
-    let checkpointsSeen = 0;
-    await audit(async () => {
-      checkpointsSeen = await watch.stop();
-    });
+    const audit = new Audit();
+    const { wanted, checkpointsSeen } = await audit.rounds(cluster, app, [last], watch);
     const records = await readRecords(cluster.db, app);
-    if (records.some((record) => record === undefined)) violations.push('a partition has no record');
+    if (records.some((record) => record === undefined)) audit.note('a partition has no record');
     return {
       fault: 'kill',
       rounds,
@@ -117,9 +104,9 @@ export async function killRounds({ rounds, seed, progress }: KillOptions): Promi
       applied: wanted.applied,
       duplicates: wanted.duplicates,
       deadLetters: wanted.dead,
-      keys: wanted.partitions.reduce((keys, { states }) => keys + states.size, 0),
+      keys: keysOf(wanted),
       seconds: Math.round((performance.now() - startedAt) / 1_000),
-      violations,
+      violations: audit.violations,
     };
   } finally {
     await cluster.stop();

@@ -11,6 +11,7 @@ import { expectStored, untilDecided } from '../support/redis-state.js';
 import { until } from '../support/until.js';
 import { type Happening, makeWorkload, ownShape, type Workload } from '../support/workload.js';
 import type { Arena, StoreName } from './arena.js';
+import { Audit } from './audit.js';
 import { openServicesArena } from './services-arena.js';
 import { openPostgresArena, openSqliteArena } from './sql-arena.js';
 
@@ -76,25 +77,22 @@ export async function runWorkload(run: WorkloadRun): Promise<WorkloadResult> {
     publisher.allow(1);
     await publisher.done;
 
-    const violations: string[] = [];
-    const audit = async (check: () => Promise<unknown>): Promise<void> => {
-      await check().catch((error: unknown) => violations.push(error instanceof Error ? error.message : String(error)));
-    };
+    const audit = new Audit();
     const wanted = expected(await arena.capture(), { ...ledgerRules, order });
     const last = await (await world.node()).ready();
-    await audit(() => finish(arena, 'disturbed', wanted));
+    await audit.check(() => finish(arena, 'disturbed', wanted));
     const { partitions } = await last.status();
     for (const { partition, phase, fault } of partitions)
-      if (phase !== 'running') violations.push(`partition ${partition} is ${phase}: ${fault?.code} ${fault?.message}`);
+      if (phase !== 'running') audit.note(`partition ${partition} is ${phase}: ${fault?.code} ${fault?.message}`);
     await last.drain();
     const disturbed = await contentsOf(arena.stored, 'disturbed');
     await world.close();
 
     const calm = await arena.node(await arena.app('undisturbed', input)).ready();
-    await audit(() => finish(arena, 'undisturbed', wanted));
+    await audit.check(() => finish(arena, 'undisturbed', wanted));
     await calm.drain();
     const undisturbed = await contentsOf(arena.stored, 'undisturbed');
-    if (JSON.stringify(disturbed) !== JSON.stringify(undisturbed)) violations.push('the two runs left different bytes');
+    if (JSON.stringify(disturbed) !== JSON.stringify(undisturbed)) audit.note('the two runs left different bytes');
     return {
       store,
       order,
@@ -107,7 +105,7 @@ export async function runWorkload(run: WorkloadRun): Promise<WorkloadResult> {
       undisturbed,
       disturbed,
       seconds: Math.round((performance.now() - startedAt) / 1_000),
-      violations,
+      violations: audit.violations,
     };
   } finally {
     await arena.stop();

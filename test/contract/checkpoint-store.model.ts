@@ -3,22 +3,9 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MemoryCheckpointStore } from '../../src/adapters/memory/memory-checkpoint-store.js';
 import type { GuardedRecord } from '../../src/core/checkpoint/guard.js';
 import { commitOf, type StoreUnderTest } from './checkpoint-store.contract.js';
-
-export async function createMemory(): Promise<StoreUnderTest> {
-  const store = new MemoryCheckpointStore();
-  return {
-    store,
-    snapshot: async () => {
-      const kept = store.snapshot();
-      return async () => store.rollback(kept);
-    },
-    loseRecord: async (partition) => store.loseRecord(partition),
-    close: () => store.close(),
-  };
-}
+import { memoryStore } from './memory-under-test.js';
 
 type Step =
   | { readonly kind: 'read' | 'claim' | 'reclaim' | 'commit' | 'resend' | 'skip'; readonly owner: number }
@@ -49,7 +36,7 @@ export function checkpointStoreModel(name: string, create: () => Promise<StoreUn
   describe(`${name} against the reference model`, () => {
     it('gives identical verdicts and data for random schedules of three owners', async () => {
       const property = fc.asyncProperty(steps, async (schedule) => {
-        const model = await createMemory();
+        const model = await memoryStore();
         const real = await create();
         try {
           expect(await play(real, schedule)).toEqual(await play(model, schedule));

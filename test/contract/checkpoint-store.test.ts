@@ -1,7 +1,8 @@
 /** The reference model and Redis keep the same contract, and give the same answers to the same random schedules. */
 import { afterAll, beforeAll } from 'vitest';
 import { checkpointStoreContract } from './checkpoint-store.contract.js';
-import { checkpointStoreModel, createMemory } from './checkpoint-store.model.js';
+import { checkpointStoreModel } from './checkpoint-store.model.js';
+import { memoryStore } from './memory-under-test.js';
 import { type RedisUnderTest, startRedisUnderTest } from './redis-under-test.js';
 
 let redis: RedisUnderTest;
@@ -12,6 +13,6 @@ beforeAll(async () => {
 
 afterAll(() => redis.close());
 
-checkpointStoreContract('memory', createMemory);
+checkpointStoreContract('memory', memoryStore);
 checkpointStoreContract('redis', () => redis.store());
 checkpointStoreModel('redis', () => redis.store());

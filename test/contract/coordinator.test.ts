@@ -1,44 +1,21 @@
 /** The reference model and NATS KV keep the same contract; and what only a coordinator over a network meets. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { jetstreamManager, StorageType } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
-import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MemoryCoordinator } from '../../src/adapters/memory/memory-coordinator.js';
+import { describe, expect, it } from 'vitest';
 import { bucketName, createBucket } from '../../src/adapters/nats/kv-bucket.js';
 import { NatsKvCoordinator } from '../../src/adapters/nats/nats-kv-coordinator.js';
 import { type ErrorCode, MillraceError } from '../../src/errors.js';
-import { locateServer } from '../../src/services/binaries.js';
-import { startNatsServer } from '../../src/services/nats-server.js';
-import type { RunningServer } from '../../src/services/server-process.js';
 import { type CoordinatorUnderTest, coordinatorContract } from './coordinator.contract.js';
 import { whileFrozen } from './freeze.js';
+import { memoryCoordinator } from './memory-under-test.js';
+import { natsUnderTest } from './nats-under-test.js';
 
 const LAYOUT = { partitions: 8, hash: 'fnv1a32', format: 1 };
-let dir: string;
-let server: RunningServer;
-let nc: NatsConnection;
+const nats = natsUnderTest();
 let apps = 0;
 
-beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'millrace-nats-'));
-  server = await startNatsServer({ binary: await locateServer('nats'), dir });
-  nc = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
-}, 300_000);
-
-afterAll(async () => {
-  await nc?.close();
-  await server?.kill();
-  await rm(dir, { recursive: true, force: true });
-});
-
-coordinatorContract('memory', async () => {
-  const first = new MemoryCoordinator({ node: 'first' });
-  return { node: (name) => first.as(name), close: () => first.close() };
-});
+coordinatorContract('memory', memoryCoordinator);
 
 coordinatorContract('nats kv', async (): Promise<CoordinatorUnderTest> => {
   const app = await provisioned();
@@ -50,8 +27,8 @@ describe('NatsKvCoordinator', () => {
     const app = await provisioned();
     const first = await coordinator(app).claim(0);
     await coordinator(app).establish(0, 3);
-    await server.kill();
-    await server.restart();
+    await nats.server.kill();
+    await nats.server.restart();
     expect(await coordinator(app, 'a', 20_000).claim(0)).toEqual({ epoch: first.epoch + 1, origin: 3 });
   });
 
@@ -59,7 +36,7 @@ describe('NatsKvCoordinator', () => {
     const app = await provisioned();
     const subject = coordinator(app, 'a', 300);
     await coordinator(app).claim(0);
-    await whileFrozen(server, async () => {
+    await whileFrozen(nats.server, async () => {
       const started = performance.now();
       const error = await rejection(subject.claim(0), 'NATS_UNREACHABLE');
       await rejection(subject.establish(0, 1), 'NATS_UNREACHABLE');
@@ -76,7 +53,7 @@ describe('NatsKvCoordinator', () => {
 
   it('waits for a server that comes back within the deadline', async () => {
     const app = await provisioned();
-    const claim = await whileFrozen(server, async () => {
+    const claim = await whileFrozen(nats.server, async () => {
       const waiting = coordinator(app, 'a', 30_000).claim(0);
       await rejection(coordinator(app, 'b', 100).claim(0), 'NATS_UNREACHABLE');
       return { waiting };
@@ -94,7 +71,7 @@ describe('NatsKvCoordinator', () => {
 
   it('is transient on a connection that was closed', async () => {
     const app = await provisioned();
-    const other = await connect({ servers: server.url });
+    const other = await connect({ servers: nats.server.url });
     const subject = new NatsKvCoordinator({ nc: other, app, node: 'a' });
     await other.close();
     await rejection(subject.claim(0), 'NATS_UNREACHABLE');
@@ -102,7 +79,7 @@ describe('NatsKvCoordinator', () => {
 
   it('K3: refuses an entry that cannot be read', async () => {
     const app = await provisioned();
-    const kv = await new Kvm(nc).open(bucketName(app));
+    const kv = await new Kvm(nats.nc).open(bucketName(app));
     const damaged = [
       '',
       'x',
@@ -123,7 +100,7 @@ describe('NatsKvCoordinator', () => {
     const app = await provisioned();
     const subject = coordinator(app);
     for (let claims = 0; claims < 5; claims++) await subject.claim(0);
-    const kv = await new Kvm(nc).open(bucketName(app));
+    const kv = await new Kvm(nats.nc).open(bucketName(app));
     await kv.delete('partition.0');
     expect(await subject.holder(0)).toBeUndefined();
     expect((await subject.claim(0)).epoch).toBeGreaterThan(5);
@@ -134,11 +111,11 @@ describe('NatsKvCoordinator', () => {
   it('stores what the documentation says', async () => {
     const app = await provisioned();
     const now = () => Date.UTC(2026, 0, 31, 12);
-    const subject = new NatsKvCoordinator({ nc, app, node: 'a', now });
+    const subject = new NatsKvCoordinator({ nc: nats.nc, app, node: 'a', now });
     await subject.claim(3);
     await subject.establish(3, 1);
     await subject.checkLayout(LAYOUT);
-    const kv = await new Kvm(nc).open(bucketName(app));
+    const kv = await new Kvm(nats.nc).open(bucketName(app));
     expect((await kv.get('partition.3'))?.json()).toEqual({
       epoch: 1,
       node: 'a',
@@ -182,31 +159,31 @@ describe('createBucket', () => {
   it('may be called again', async () => {
     const app = await provisioned();
     await coordinator(app).claim(0);
-    await createBucket(nc, app, 1);
+    await createBucket(nats.nc, app, 1);
     expect((await coordinator(app).claim(0)).epoch).toBe(2);
   });
 
   it('refuses a bucket that forgets or has other replicas', async () => {
     const app = `t${++apps}`;
-    await new Kvm(nc).create(bucketName(app), { ttl: 60_000, storage: StorageType.Memory });
-    const error = await rejection(createBucket(nc, app, 3), 'STREAM_UNSUITABLE');
+    await new Kvm(nats.nc).create(bucketName(app), { ttl: 60_000, storage: StorageType.Memory });
+    const error = await rejection(createBucket(nats.nc, app, 3), 'STREAM_UNSUITABLE');
     expect(error.problems).toHaveLength(3);
   });
 
   it('says why the server refuses it', async () => {
-    const error = await rejection(createBucket(nc, `t${++apps}`, 3), 'STREAM_UNSUITABLE');
+    const error = await rejection(createBucket(nats.nc, `t${++apps}`, 3), 'STREAM_UNSUITABLE');
     expect(error.message).toContain('replicas');
   });
 
   it('is transient while the server is away', async () => {
-    const other = await connect({ servers: server.url });
+    const other = await connect({ servers: nats.server.url });
     await other.close();
     await rejection(createBucket(other, 'away', 1), 'NATS_UNREACHABLE');
   });
 
   it('makes a bucket that keeps one value per entry', async () => {
     const app = await provisioned();
-    const jsm = await jetstreamManager(nc);
+    const jsm = await jetstreamManager(nats.nc);
     const { config } = await jsm.streams.info(`KV_${bucketName(app)}`);
     expect(config).toMatchObject({ max_msgs_per_subject: 1, max_age: 0, storage: 'file', num_replicas: 1 });
   });
@@ -215,12 +192,12 @@ describe('createBucket', () => {
 /** The name of an application that nobody else in this file uses, with its bucket. */
 async function provisioned(): Promise<string> {
   const app = `t${++apps}`;
-  await createBucket(nc, app, 1);
+  await createBucket(nats.nc, app, 1);
   return app;
 }
 
 function coordinator(app: string, node = 'a', deadlineMs = 10_000): NatsKvCoordinator {
-  return new NatsKvCoordinator({ nc, app, node, deadlineMs });
+  return new NatsKvCoordinator({ nc: nats.nc, app, node, deadlineMs });
 }
 
 async function rejection(promise: Promise<unknown>, code: ErrorCode): Promise<MillraceError> {

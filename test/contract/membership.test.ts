@@ -1,22 +1,15 @@
 /** The reference model and NATS KV keep the same contract of membership; and what only one over a network meets. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Kvm } from '@nats-io/kv';
-import type { NatsConnection } from '@nats-io/nats-core';
-import { connect } from '@nats-io/transport-node';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MemoryCoordinator } from '../../src/adapters/memory/memory-coordinator.js';
+import { describe, expect, it } from 'vitest';
 import { bucketName, createBucket } from '../../src/adapters/nats/kv-bucket.js';
 import { NatsKvCoordinator } from '../../src/adapters/nats/nats-kv-coordinator.js';
 import { NatsKvMembership } from '../../src/adapters/nats/nats-kv-membership.js';
 import type { ClusterView, MemberEntry } from '../../src/ports/membership.js';
-import { locateServer } from '../../src/services/binaries.js';
-import { startNatsServer } from '../../src/services/nats-server.js';
-import type { RunningServer } from '../../src/services/server-process.js';
 import { until } from '../support/until.js';
 import { whileFrozen } from './freeze.js';
 import { type MemberUnderTest, membershipContract } from './membership.contract.js';
+import { memoryMembership } from './memory-under-test.js';
+import { natsUnderTest } from './nats-under-test.js';
 
 const ENTRY: MemberEntry = {
   isLeaving: false,
@@ -27,33 +20,10 @@ const ENTRY: MemberEntry = {
   progress: 0,
 };
 
-let dir: string;
-let server: RunningServer;
-let nc: NatsConnection;
+const nats = natsUnderTest();
 let apps = 0;
 
-beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'millrace-nats-'));
-  server = await startNatsServer({ binary: await locateServer('nats'), dir });
-  nc = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
-}, 300_000);
-
-afterAll(async () => {
-  await nc?.close();
-  await server?.kill();
-  await rm(dir, { recursive: true, force: true });
-});
-
-membershipContract('memory', async () => {
-  const first = new MemoryCoordinator({ node: 'first' });
-  return {
-    node: (name, incarnation) => {
-      const both = first.as(name, incarnation);
-      return { membership: both, coordinator: both };
-    },
-    close: () => first.close(),
-  };
-});
+membershipContract('memory', memoryMembership);
 
 membershipContract('nats kv', async () => {
   const app = await provisioned();
@@ -67,7 +37,7 @@ describe('NatsKvMembership', () => {
     await membership.beat({ ...ENTRY, url: 'http://a:1' }, true);
     await membership.claim(3, 0);
     await membership.release(3, 1, 17);
-    const kv = await new Kvm(nc).open(bucketName(app));
+    const kv = await new Kvm(nats.nc).open(bucketName(app));
     expect((await kv.get('node.a'))?.json()).toEqual({
       ...{ incarnation: 'i', beat: 1, leaving: false, stalled: false, reads: [1, 2], url: 'http://a:1', since: 5 },
       progress: 0,
@@ -78,7 +48,7 @@ describe('NatsKvMembership', () => {
 
   it('B3: reads entries of a newer build, and passes over what no node wrote', async () => {
     const app = await provisioned();
-    const kv = await new Kvm(nc).open(bucketName(app));
+    const kv = await new Kvm(nats.nc).open(bucketName(app));
     await kv.put('node.new', '{"incarnation":"n","beat":1,"reads":[2,9],"zone":"x","leaving":"perhaps"}');
     await kv.put('node.odd', '{"name":"odd"}');
     await kv.put('node.text', 'hello');
@@ -107,8 +77,8 @@ describe('NatsKvMembership', () => {
     await a.beat(ENTRY, true);
     await b.beat(ENTRY, true);
     await until(() => view?.members.size === 2, 20_000, 'both');
-    await server.kill();
-    await server.restart();
+    await nats.server.kill();
+    await nats.server.restart();
     await b.leave();
     // As the node does: a beat now and then.
     await until(
@@ -126,7 +96,7 @@ describe('NatsKvMembership', () => {
   it('is transient while the server is away', async () => {
     const app = await provisioned();
     const { membership } = member(app, 'a', '1', 300);
-    await whileFrozen(server, async () => {
+    await whileFrozen(nats.server, async () => {
       const wanted = { code: 'NATS_UNREACHABLE', category: 'transient' };
       await expect(membership.beat(ENTRY, true)).rejects.toMatchObject(wanted);
       await expect(membership.claim(0, 0)).rejects.toMatchObject(wanted);
@@ -141,12 +111,12 @@ describe('NatsKvMembership', () => {
 /** The name of an application that nobody else in this file uses, with its bucket. */
 async function provisioned(): Promise<string> {
   const app = `m${++apps}`;
-  await createBucket(nc, app, 1);
+  await createBucket(nats.nc, app, 1);
   return app;
 }
 
 function member(app: string, node: string, incarnation: string, deadlineMs = 10_000): MemberUnderTest {
-  const terms = { nc, app, node, incarnation, deadlineMs };
+  const terms = { nc: nats.nc, app, node, incarnation, deadlineMs };
   return {
     membership: new NatsKvMembership({ ...terms, line: () => undefined }),
     coordinator: new NatsKvCoordinator(terms),

@@ -5,7 +5,7 @@
 import { cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/nats-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connectNats } from '../../src/adapters/nats/connect-nats.js';
 import { JetStreamLog } from '../../src/adapters/nats/jetstream-log.js';
 import type { Reading } from '../../src/ports/event-log.js';
@@ -18,8 +18,11 @@ import { until } from '../support/until.js';
 const total = 50_000;
 const heartbeatMs = 250;
 
+// Most of this is waiting: the servers are tried at the same time, and what is done to one of them one after the other.
+const it = test.sequential;
+
 for (const binary of await natsBinaries()) {
-  describe(`reading from nats-server ${binary.version}`, () => {
+  describe.concurrent(`reading from nats-server ${binary.version}`, () => {
     let nats: NatsFixture;
     let proxy: TcpProxy;
     let connection: NatsConnection;
@@ -197,7 +200,7 @@ for (const binary of await natsBinaries()) {
       expect(sink.failure).toBeUndefined();
     });
 
-    describe('R2: the server lost its tail', () => {
+    describe.sequential('R2: the server lost its tail', () => {
       const jetstream = (): string => join(nats.server.dir, 'jetstream');
       const snapshot = (): string => join(nats.server.dir, 'snapshot');
 

@@ -1,20 +1,7 @@
-/** Seeded random numbers: the same seed gives the same test. Source: mulberry32 by Tommy Ettinger (public domain). */
+/** Seeded random choices: the same seed gives the same test. */
+import { SeededRandom } from '../../src/testing/seeded-random.js';
 
-export class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** 0 (included) to 1 (excluded). */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
-  }
-
+export class Random extends SeededRandom {
   /** A whole number from `from` to `to`, both included. */
   between(from: number, to: number): number {
     return from + Math.floor(this.next() * (to - from + 1));

@@ -20,6 +20,15 @@ class Stage {
     this.#incarnations.set(name, incarnation);
     return new Actor(this, name, this.board.as(name, `${name}-${incarnation}`), over.sameName ?? 'take-over');
   }
+
+  /** Two nodes that have joined, and share the partitions. */
+  async pair(): Promise<readonly [Actor, Actor]> {
+    const [a, b] = [this.node('a'), this.node('b')];
+    await a.ownership.join();
+    await b.ownership.join();
+    await this.clock.pass(500);
+    return [a, b];
+  }
 }
 
 class Actor {
@@ -114,10 +123,7 @@ describe('a node among others', () => {
 
   it('W1: takes nothing from an owner that is silent for less than a lease, and everything after it', async () => {
     const stage = new Stage();
-    const [a, b] = [stage.node('a'), stage.node('b')];
-    await a.ownership.join();
-    await b.ownership.join();
-    await stage.clock.pass(500);
+    const [a, b] = await stage.pair();
     a.isCut = true;
     await stage.clock.pass(LEASE_MS - 300);
     expect(b.partitions).toEqual(range(4, 8));
@@ -134,10 +140,7 @@ describe('a node among others', () => {
 
   it('W2, Q2: a node that was frozen for long gives the others a lease before it takes anything', async () => {
     const stage = new Stage();
-    const [a, b] = [stage.node('a'), stage.node('b')];
-    await a.ownership.join();
-    await b.ownership.join();
-    await stage.clock.pass(500);
+    const [a, b] = await stage.pair();
     b.told.length = 0;
     stage.clock.freeze(10 * LEASE_MS); // both of them; the first beat that is due may be anybody's
     await stage.clock.pass(LEASE_MS / 2);
@@ -149,10 +152,7 @@ describe('a node among others', () => {
 
   it('Q2: nobody is gone while we are cut off ourselves, nor at once when we are back', async () => {
     const stage = new Stage();
-    const [a, b] = [stage.node('a'), stage.node('b')];
-    await a.ownership.join();
-    await b.ownership.join();
-    await stage.clock.pass(500);
+    const [a, b] = await stage.pair();
     b.told.length = 0;
     a.isCut = true;
     b.isCut = true;
@@ -168,10 +168,7 @@ describe('a node among others', () => {
 
   it('W3: a node with a thread that makes no progress hands everything over, and gets a share again after', async () => {
     const stage = new Stage();
-    const [a, b] = [stage.node('a'), stage.node('b')];
-    await a.ownership.join();
-    await b.ownership.join();
-    await stage.clock.pass(500);
+    const [a, b] = await stage.pair();
     a.isWhole = false;
     await stage.clock.pass(LEASE_MS);
     expect([a.partitions, b.partitions]).toEqual([[], range(0, 8)]);
@@ -260,10 +257,7 @@ describe('a node among others', () => {
 
   it('shows who owns what since when', async () => {
     const stage = new Stage();
-    const [a, b] = [stage.node('a'), stage.node('b')];
-    await a.ownership.join();
-    await b.ownership.join();
-    await stage.clock.pass(100);
+    const [a] = await stage.pair();
     const { members, ranges, share, missing } = a.ownership.status()!;
     expect(members.map(({ name, phase, partitions }) => `${name} ${phase} ${partitions}`)).toEqual([
       'a active 4',
