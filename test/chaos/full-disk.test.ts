@@ -1,18 +1,16 @@
 /** F21: the disk of a server is really full. Nothing acknowledged is lost, and it goes on when there is room again. */
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { capture } from '../support/capture.js';
-import { Cluster } from '../support/cluster.js';
+import type { Cluster } from '../support/cluster.js';
 import { natsBinaries } from '../support/nats-binaries.js';
 import type { NodeProcess } from '../support/node-process.js';
+import { ownCluster } from '../support/own-cluster.js';
 import { decidedEvents } from '../support/redis-state.js';
 import { until } from '../support/until.js';
 import { LiveApp, says } from './live-app.js';
 
 const binaries = await natsBinaries();
 const MEGABYTES = 64;
-let cluster: Cluster;
-
-afterEach(() => cluster.stop());
 
 async function goesOn(node: NodeProcess): Promise<void> {
   const { phase, partitions } = await node.status();
@@ -20,8 +18,8 @@ async function goesOn(node: NodeProcess): Promise<void> {
   expect(partitions.filter((one) => one.phase !== 'running' || one.recoveries > 0)).toEqual([]);
 }
 
-it('of Redis: commits wait, nothing is dropped, and they go through when there is room', async () => {
-  cluster = await Cluster.start({ redisDisk: MEGABYTES });
+it.concurrent('of Redis: commits wait, nothing is dropped, and they go through when there is room', async (context) => {
+  const cluster = await ownCluster(context, { redisDisk: MEGABYTES });
   const app = await LiveApp.start(cluster, 'nospace', 0.4);
   const node = await cluster.node(app.options).ready();
   await app.decided(0.2);
@@ -38,8 +36,8 @@ it('of Redis: commits wait, nothing is dropped, and they go through when there i
   await app.finish(node);
 });
 
-it('of Redis, which then dies: whatever it had said it has stored and has not, the stream brings it back', async () => {
-  cluster = await Cluster.start({ redisDisk: MEGABYTES });
+it.concurrent('of Redis, which then dies: whatever it had said it has stored and has not, the stream brings it back', async (context) => {
+  const cluster = await ownCluster(context, { redisDisk: MEGABYTES });
   const app = await LiveApp.start(cluster, 'nospacekill', 0.4);
   const node = await cluster.node(app.options).ready();
   for (const share of [0.2, 0.4]) {
@@ -59,25 +57,25 @@ it('of Redis, which then dies: whatever it had said it has stored and has not, t
   expect(node.logs.filter(({ event }) => event === 'partition.halted')).toEqual([]);
 });
 
-it.each(binaries.map((binary) => [binary.version, binary] as const))(
+it.concurrent.for(binaries.map((binary) => [binary.version, binary] as const))(
   'of nats-server %s: it acknowledges no event that it does not keep, and the node reads on after it',
-  async (_, binary) => {
-    cluster = await Cluster.start({ natsBinary: binary, natsDisk: MEGABYTES });
+  async ([, binary], context) => {
+    const cluster = await ownCluster(context, { natsBinary: binary, natsDisk: MEGABYTES });
     const app = await LiveApp.start(cluster, 'full', 0.3);
     const time = app.timeAt(0.3);
     const node = await cluster.node(app.options).ready();
     await app.decided(0.2);
     await until(() => app.publisher.isWaiting, 20_000, 'a publisher that waits');
     await cluster.disk!.fill();
-    const { acknowledged, refused } = await publishUntilRefused(time);
+    const { acknowledged, refused } = await publishUntilRefused(cluster, time);
     expect(await cluster.disk!.room()).toBeLessThan(64 * 1024);
     expect((await node.status()).phase).toBe('running');
     // A nats-server whose disk was full has switched JetStream off: only another start brings it back.
     await cluster.nats.kill();
     await cluster.disk!.free();
     await cluster.nats.restart();
-    await until(() => isBack(), 30_000, 'JetStream is back');
-    for (const id of refused) await publish(id, time);
+    await until(() => isBack(cluster), 30_000, 'JetStream is back');
+    for (const id of refused) await publish(cluster, id, time);
     await app.finish(node);
     const stored = new Map((await capture(cluster.nc, app.stream)).map(({ sequence, body }) => [sequence, body]));
     for (const [id, sequence] of acknowledged)
@@ -87,13 +85,13 @@ it.each(binaries.map((binary) => [binary.version, binary] as const))(
 );
 
 /** Large events one after the other, until several in a row are not acknowledged. */
-async function publishUntilRefused(time: number) {
+async function publishUntilRefused(cluster: Cluster, time: number) {
   const acknowledged = new Map<string, number>();
   const refused: string[] = [];
   for (let n = 0; refused.length < 5; n++) {
     expect(n).toBeLessThan(1_000);
     const id = `full-${n}`;
-    await publish(id, time).then(
+    await publish(cluster, id, time).then(
       (sequence) => acknowledged.set(id, sequence),
       () => refused.push(id),
     );
@@ -102,7 +100,7 @@ async function publishUntilRefused(time: number) {
 }
 
 /** Settles with the sequence that the server acknowledges. */
-async function publish(id: string, time: number): Promise<number> {
+async function publish(cluster: Cluster, id: string, time: number): Promise<number> {
   const event = { id, time, data: { type: 'deposit', amount: 1 }, pad: 'x'.repeat(20_000) };
   const answer = await cluster.nc.request(`full.${id}`, JSON.stringify(event), { timeout: 3_000 });
   const { error, seq } = answer.json<{ error?: { description: string }; seq: number }>();
@@ -110,7 +108,7 @@ async function publish(id: string, time: number): Promise<number> {
   return seq;
 }
 
-async function isBack(): Promise<boolean> {
+async function isBack(cluster: Cluster): Promise<boolean> {
   const answer = await cluster.nc.request('$JS.API.INFO', '', { timeout: 1_000 }).catch(() => undefined);
   return answer !== undefined && !('error' in answer.json<object>());
 }

@@ -1,26 +1,21 @@
 /** F7, F8: Redis dies, and comes back older than it was. The stream brings everything back, exactly once. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Cluster } from '../support/cluster.js';
+import { expect, test } from 'vitest';
+import type { Cluster } from '../support/cluster.js';
+import { ownCluster } from '../support/own-cluster.js';
 import { decidedEvents, readRecords } from '../support/redis-state.js';
 import { until } from '../support/until.js';
 import { LiveApp } from './live-app.js';
 import { RedisCopy } from './redis-copy.js';
 
-let cluster: Cluster;
-let copy: RedisCopy;
+// Most of this is waiting for a Redis that comes back.
+const it = test.concurrent;
 
-beforeAll(async () => {
-  cluster = await Cluster.start();
-  copy = new RedisCopy(cluster.redis);
-});
-
-afterAll(() => cluster.stop());
-
-async function checkpoints(app: string): Promise<number[]> {
+async function checkpoints(cluster: Cluster, app: string): Promise<number[]> {
   return (await readRecords(cluster.db, app)).map((record) => record?.number ?? 0);
 }
 
-it('F7: kill -9 of Redis, again and again, pauses the node and nothing else', async () => {
+it('F7: kill -9 of Redis, again and again, pauses the node and nothing else', async (context) => {
+  const cluster = await ownCluster(context);
   const app = await LiveApp.start(cluster, 'restarts', 0.2);
   const node = await cluster.node(app.options).ready();
   for (let round = 1; round <= 6; round++) {
@@ -34,14 +29,16 @@ it('F7: kill -9 of Redis, again and again, pauses the node and nothing else', as
   await app.finish(node);
 });
 
-it('F8: a tail that is lost under a running node is noticed by the guard, and replayed', async () => {
+it('F8: a tail that is lost under a running node is noticed by the guard, and replayed', async (context) => {
+  const cluster = await ownCluster(context);
+  const copy = new RedisCopy(cluster.redis);
   const app = await LiveApp.start(cluster, 'alive', 0.4);
   const node = await cluster.node(app.options).ready();
   await app.decided(0.2);
   await copy.keep();
   app.publisher.allow(0.9);
   await app.decided(0.7);
-  const before = await checkpoints('alive');
+  const before = await checkpoints(cluster, 'alive');
   await copy.loseTail();
   await node.logged('partition.fenced');
   app.publisher.allow(1);
@@ -52,7 +49,9 @@ it('F8: a tail that is lost under a running node is noticed by the guard, and re
   expect(node.logs.filter(({ event }) => event === 'partition.halted')).toEqual([]);
 });
 
-it('F8: a tail that is lost where nothing happens any more is noticed, too', async () => {
+it('F8: a tail that is lost where nothing happens any more is noticed, too', async (context) => {
+  const cluster = await ownCluster(context);
+  const copy = new RedisCopy(cluster.redis);
   const app = await LiveApp.start(cluster, 'quiet', 0.3);
   const node = await cluster.node(app.options).ready();
   await app.decided(0.2);
@@ -66,7 +65,9 @@ it('F8: a tail that is lost where nothing happens any more is noticed, too', asy
   await app.finish(node);
 });
 
-it('F8: a tail that is lost while no node runs is replayed by the next one', async () => {
+it('F8: a tail that is lost while no node runs is replayed by the next one', async (context) => {
+  const cluster = await ownCluster(context);
+  const copy = new RedisCopy(cluster.redis);
   const app = await LiveApp.start(cluster, 'down', 0.4);
   const first = await cluster.node(app.options).ready();
   await app.decided(0.2);

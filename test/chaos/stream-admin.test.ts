@@ -1,6 +1,6 @@
 /** F16, F17: what an administrator can do to a stream under a running node, and to its consumers. */
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { capture } from '../support/capture.js';
 import { Cluster } from '../support/cluster.js';
 import { ledgerRules } from '../support/meanings.js';
@@ -14,18 +14,13 @@ import { LiveApp } from './live-app.js';
 
 let cluster: Cluster;
 let jsm: JetStreamManager;
-let proxy: TcpProxy;
 
 beforeAll(async () => {
   cluster = await Cluster.start();
   jsm = await jetstreamManager(cluster.nc);
-  proxy = await TcpProxy.start(cluster.nats.port);
 });
 
-afterAll(async () => {
-  await cluster.stop();
-  await proxy.close();
-});
+afterAll(() => cluster.stop());
 
 async function allHalted(node: NodeProcess, code: string): Promise<string> {
   const isHalted = async (): Promise<boolean> =>
@@ -36,8 +31,18 @@ async function allHalted(node: NodeProcess, code: string): Promise<string> {
   return partitions[0]!.fault!.message;
 }
 
+interface CutOff {
+  readonly app: LiveApp;
+  readonly node: NodeProcess;
+  /** Sequence of the last event that the node has read. */
+  readonly end: number;
+  readonly heal: () => void;
+}
+
 /** A node that has decided half of the events and is cut off from NATS, and the rest of them waiting in the stream. */
-async function cutOffInTheMiddle(name: string): Promise<{ app: LiveApp; node: NodeProcess; end: number }> {
+async function cutOffInTheMiddle(name: string, { onTestFinished }: TestContext): Promise<CutOff> {
+  const proxy = await TcpProxy.start(cluster.nats.port);
+  onTestFinished(() => proxy.close());
   const app = await LiveApp.start(
     cluster,
     name,
@@ -53,46 +58,50 @@ async function cutOffInTheMiddle(name: string): Promise<{ app: LiveApp; node: No
   proxy.block();
   app.publisher.allow(1);
   await app.publisher.done;
-  return { app, node, end };
+  return { app, node, end, heal: () => proxy.heal() };
 }
 
-describe('F16: events that are removed before they were read', () => {
-  it.each([
+// Each has a stream and a node of its own, and most of its time is waiting.
+describe.concurrent('F16: events that are removed before they were read', () => {
+  it.for([
     ['one message', 'one', (end: number) => [end + 700, end + 700] as const],
     ['a purge', 'purge', (end: number) => [end + 1, end + 600] as const],
     ['a limit of the stream', 'limit', (end: number) => [end + 1, end + 600] as const],
-  ])('%s: GAP with the exact range, and acceptGap goes on without them', async (_, kind, rangeAfter) => {
-    const { app, node, end } = await cutOffInTheMiddle(`admin${kind}`);
-    const all = await capture(cluster.nc, app.stream);
-    const [first, last] = rangeAfter(end);
-    if (first === last) await jsm.streams.deleteMessage(app.stream, first);
-    else if (kind === 'purge') await cluster.purgeUpTo(app.stream, last);
-    else await jsm.streams.update(app.stream, { max_msgs: all.length - last });
-    proxy.heal();
-    expect(await allHalted(node, 'GAP')).toContain(`sequences ${first} to ${last} are gone`);
-    await node.drain();
-    expect(await decidedEvents(cluster.db, app.name)).toBeLessThan(app.events);
-    const careful = await cluster.node(app.options).ready();
-    expect(await allHalted(careful, 'GAP')).toContain(`sequences ${first} to ${last} are gone`);
-    await careful.drain();
+  ] as const)(
+    '%s: GAP with the exact range, and acceptGap goes on without them',
+    async ([, kind, rangeAfter], context) => {
+      const { app, node, end, heal } = await cutOffInTheMiddle(`admin${kind}`, context);
+      const all = await capture(cluster.nc, app.stream);
+      const [first, last] = rangeAfter(end);
+      if (first === last) await jsm.streams.deleteMessage(app.stream, first);
+      else if (kind === 'purge') await cluster.purgeUpTo(app.stream, last);
+      else await jsm.streams.update(app.stream, { max_msgs: all.length - last });
+      heal();
+      expect(await allHalted(node, 'GAP')).toContain(`sequences ${first} to ${last} are gone`);
+      await node.drain();
+      expect(await decidedEvents(cluster.db, app.name)).toBeLessThan(app.events);
+      const careful = await cluster.node(app.options).ready();
+      expect(await allHalted(careful, 'GAP')).toContain(`sequences ${first} to ${last} are gone`);
+      await careful.drain();
 
-    const isGone = (_: number, sequence: number): boolean => sequence >= first && sequence <= last;
-    const wanted = expected(all, { ...ledgerRules, isGone });
-    const careless = await cluster.node({ ...app.options, acceptGap: true }).ready();
-    await untilDecided(cluster.db, app.name, wanted.events);
-    await expectStored(cluster.db, app.name, wanted);
-    await careless.drain();
-    const gaps = (await readRecords(cluster.db, app.name)).map((record) => JSON.stringify(record?.gaps));
-    expect(new Set(gaps)).toEqual(new Set([JSON.stringify([first, last])]));
-  });
+      const isGone = (_: number, sequence: number): boolean => sequence >= first && sequence <= last;
+      const wanted = expected(all, { ...ledgerRules, isGone });
+      const careless = await cluster.node({ ...app.options, acceptGap: true }).ready();
+      await untilDecided(cluster.db, app.name, wanted.events);
+      await expectStored(cluster.db, app.name, wanted);
+      await careless.drain();
+      const gaps = (await readRecords(cluster.db, app.name)).map((record) => JSON.stringify(record?.gaps));
+      expect(new Set(gaps)).toEqual(new Set([JSON.stringify([first, last])]));
+    },
+  );
 
-  it('are not missed by anybody once they were decided', async () => {
-    const { app, node, end } = await cutOffInTheMiddle('admindone');
+  it('are not missed by anybody once they were decided', async (context) => {
+    const { app, node, end, heal } = await cutOffInTheMiddle('admindone', context);
     const all = await capture(cluster.nc, app.stream);
     const wanted = expected(all, ledgerRules);
     for (const sequence of [1, 7, end - 100]) await jsm.streams.deleteMessage(app.stream, sequence);
     await cluster.purgeUpTo(app.stream, end - 50);
-    proxy.heal();
+    heal();
     await untilDecided(cluster.db, app.name, wanted.events);
     await node.drain();
     await expectStored(cluster.db, app.name, wanted);
@@ -102,7 +111,7 @@ describe('F16: events that are removed before they were read', () => {
   });
 });
 
-describe('F17: what the node stands on is removed', () => {
+describe.concurrent('F17: what the node stands on is removed', () => {
   it('a consumer that is deleted, again and again, is replaced and nothing is lost', async () => {
     const app = await LiveApp.start(cluster, 'consumers', 0.3);
     const node = await cluster.node(app.options).ready();

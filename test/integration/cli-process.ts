@@ -33,6 +33,7 @@ function cleanEnv(env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 /** A command that runs; `out` and `err` hold everything it has written so far. */
 export class CommandProcess {
   readonly child: ChildProcess;
+  readonly cwd: string | undefined;
   out = '';
   err = '';
   readonly #ended: Promise<CommandResult>;
@@ -41,6 +42,7 @@ export class CommandProcess {
     args: readonly string[],
     { cwd, env, input, entry = ownEntry, node = process.execPath }: CommandOptions = {},
   ) {
+    this.cwd = cwd;
     this.child = spawn(node, [entry, ...args], {
       cwd,
       env: cleanEnv(env),
@@ -97,9 +99,10 @@ export function run(args: readonly string[], options?: CommandOptions): Promise<
   return start(args, options).ended();
 }
 
-/** Ends every command that is left, at once but with the servers that it started: by a second signal. */
-export async function killCommands(): Promise<void> {
+/** Ends every command that is left, or is in one directory, at once but with the servers that it started: by a second signal. */
+export async function killCommands(cwd?: string): Promise<void> {
   for (const command of running) {
+    if (cwd !== undefined && command.cwd !== cwd) continue;
     const { child } = command;
     await until(() => !child.kill('SIGTERM') || child.exitCode !== null, 10_000, 'the end of a command');
     await command.ended();
