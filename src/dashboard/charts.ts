@@ -111,7 +111,7 @@ class Chart {
         width: Math.max(100, this.#place.clientWidth),
         height: HEIGHT,
         legend: { show: false },
-        padding: [8, 4, 0, 0],
+        padding: [8, 22, 0, 0],
         cursor: { sync: { key: 'millrace' }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
         scales: {
           x: { range: (_, min, max) => [max - Math.min(SHOWN_S, Math.max(SHOWN_MIN_S, max - min)), max] },

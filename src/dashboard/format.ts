@@ -15,9 +15,10 @@ export function compact(value: number | null): string {
   return short.format(Math.round(value));
 }
 
-/** `35 ms`, `1.2 s`, `3 min`, `2.5 h`. */
+/** `20 µs`, `35 ms`, `1.2 s`, `3 min`, `2.5 h`. */
 export function duration(ms: number | null): string {
   if (ms === null) return '…';
+  if (ms > 0 && ms < 0.1) return `${Math.round(ms * 1_000)} µs`;
   if (ms < 1_000) return `${ms > 0 && ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms)} ms`;
   if (ms < 120_000) return `${(ms / 1_000).toFixed(1)} s`;
   if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
@@ -37,4 +38,16 @@ export function clock(at: number): string {
 /** A time as a date in UTC; what is no time as it is. */
 export function date(at: number): string {
   return Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : String(at);
+}
+
+/** `1 to 3, 7`. */
+export function ranges(numbers: readonly number[]): string {
+  const parts: string[] = [];
+  for (let at = 0; at < numbers.length; ) {
+    let end = at;
+    while (numbers[end + 1] === numbers[end]! + 1) end++;
+    parts.push(end === at ? `${numbers[at]}` : `${numbers[at]} to ${numbers[end]}`);
+    at = end + 1;
+  }
+  return parts.join(', ');
 }

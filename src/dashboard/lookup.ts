@@ -3,6 +3,7 @@ import type { KeyView } from '../http/live-types.js';
 import { ask, Refusal } from './api.js';
 import { byId, facts, make, redraw } from './dom.js';
 import { count, date, duration } from './format.js';
+import { isElsewhere, nodeLink } from './owners.js';
 
 /** The part of the answer of `GET /v1/events/{id}` that is shown. */
 interface EventView {
@@ -95,16 +96,19 @@ class KeyPlace {
   readonly parts: readonly Node[] = [this.#state, this.#facts, this.#waiting, this.#notes];
 
   show(view: KeyView): void {
-    const { key, problems, quarantine, applied, state, waiting, waitingCount, notes } = view;
-    redraw(this.#state, [key, problems, quarantine, applied === 0, state], () => [
+    const { key, owner, problems, quarantine, applied, state, waiting, waitingCount, notes } = view;
+    redraw(this.#state, [key, owner, problems, quarantine, applied === 0, state], () => [
       make('h3', {}, key),
-      ...problems.map((text) => make('p', { class: 'problem' }, text)),
+      ...problems.map((text) => make('p', { class: isElsewhere(owner) ? 'quiet' : 'problem' }, text)),
       ...(quarantine === null
         ? []
         : [make('p', { class: 'fault' }, `Quarantined: ${quarantine.code}: ${quarantine.problems.join('; ')}`)]),
       applied === 0
         ? make('p', { class: 'quiet' }, 'No event of this key was applied yet.')
         : make('pre', { id: 'state', attributes: { tabindex: '0' } }, JSON.stringify(state, undefined, 2)),
+      isElsewhere(owner)
+        ? make('p', {}, 'What waits, and why: ask ', nodeLink(owner, `#key=${encodeURIComponent(key)}`))
+        : null,
     ]);
     const rows = factsOf(view);
     redraw(this.#facts, rows, () => [facts(rows)]);

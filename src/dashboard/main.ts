@@ -6,6 +6,7 @@ import { byId, setText } from './dom.js';
 import { refreshInbox } from './inbox.js';
 import { refreshKey, startLookup } from './lookup.js';
 import { showAlarms, showFigures, showNode } from './nodes.js';
+import { showOwners } from './owners.js';
 import { showStrip, startStrip } from './strip.js';
 import { lastEntry, showEntries } from './timeline.js';
 
@@ -37,6 +38,7 @@ async function poll(): Promise<void> {
 function show(view: LiveView): void {
   showSamples(view.samples);
   showEntries(view.timeline);
+  showOwners(view);
   showNode(view);
   showAlarms(view);
   showFigures(view);

@@ -1,8 +1,9 @@
 /** The node behind this page, its threads, and the figures at the top. */
 import type { LiveView } from '../http/live-types.js';
 import { lastOf, ratesOf } from './charts.js';
-import { byId, facts, make, redraw } from './dom.js';
-import { bytes, clock, compact, count, duration } from './format.js';
+import { byId, type Child, facts, make, redraw } from './dom.js';
+import { bytes, clock, compact, count, duration, ranges } from './format.js';
+import { nodeLink } from './owners.js';
 
 export function showNode(view: LiveView): void {
   const { node, threads, app, members } = view;
@@ -39,19 +40,23 @@ export function showNode(view: LiveView): void {
   const others = members.map((one) => [one.name, one.phase, String(one.partitions), clock(one.since)]);
   redraw(byId('nodes'), [about, rows, busiest, others], () => [
     facts(about),
-    ...(others.length === 0 ? [] : [table(['node', 'phase', 'partitions', 'since'], others)]),
+    ...(others.length === 0
+      ? []
+      : [
+          table(
+            ['node', 'phase', 'partitions', 'since'],
+            others.map(([name, ...rest]) => [nodeLink(name!), ...rest]),
+          ),
+        ]),
     table(heads, rows),
     ...(busiest.length === 0 ? [] : [table(['busiest keys', 'partition', 'share of its thread'], busiest)]),
   ]);
 }
 
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): HTMLElement {
-  return make(
-    'table',
-    {},
-    make('thead', {}, make('tr', {}, ...heads.map((head) => make('th', { attributes: { scope: 'col' } }, head)))),
-    make('tbody', {}, ...rows.map((row) => make('tr', {}, ...row.map((cell) => make('td', {}, cell))))),
-  );
+function table(heads: readonly string[], rows: readonly (readonly Child[])[]): HTMLElement {
+  const head = make('tr', {}, ...heads.map((text) => make('th', { attributes: { scope: 'col' } }, text)));
+  const body = rows.map((row) => make('tr', {}, ...row.map((cell) => make('td', {}, cell))));
+  return make('div', { class: 'table' }, make('table', {}, make('thead', {}, head), make('tbody', {}, ...body)));
 }
 
 function titleMark({ partitions }: LiveView): string {
@@ -68,6 +73,7 @@ export function showFigures(view: LiveView): void {
   const running = partitions.filter(({ phase }) => phase === 'running').length;
   const dead = sum((one) => one.dead);
   const parked = sum((one) => one.parked);
+  const here = view.members.length > 1 ? ', this node' : '';
   const figures: [name: string, value: string, note: string, tone: string][] = [
     ['applied', `${compact(ratesOf('applied'))}/s`, `${compact(sum((one) => one.applied))} so far`, ''],
     ['lag', duration(node.lagMs), `${count(node.lagEvents)} events not read`, (node.lagMs ?? 0) > 10_000 ? 'warn' : ''],
@@ -76,7 +82,7 @@ export function showFigures(view: LiveView): void {
     [
       'dead letters',
       compact(dead),
-      parked === 0 ? 'set aside' : `and ${compact(parked)} parked`,
+      parked === 0 ? `set aside${here}` : `and ${compact(parked)} parked${here}`,
       dead > 0 ? 'warn' : '',
     ],
     [
@@ -125,16 +131,4 @@ export function showAlarms({ partitions }: LiveView): void {
       ),
     ),
   );
-}
-
-/** `1 to 3, 7`. */
-function ranges(numbers: readonly number[]): string {
-  const parts: string[] = [];
-  for (let at = 0; at < numbers.length; ) {
-    let end = at;
-    while (numbers[end + 1] === numbers[end]! + 1) end++;
-    parts.push(end === at ? `${numbers[at]}` : `${numbers[at]} to ${numbers[end]}`);
-    at = end + 1;
-  }
-  return parts.join(', ');
 }

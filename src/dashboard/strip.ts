@@ -1,7 +1,8 @@
 /** The key space as a strip: a cell per partition, in the order of the hash, and the details of the chosen one. */
 import type { LivePartition, LiveView } from '../http/live-types.js';
-import { byId, facts, make, setText } from './dom.js';
+import { byId, facts, make, redraw, setText } from './dom.js';
 import { compact, count, date, duration } from './format.js';
+import { nodeLink } from './owners.js';
 
 /** Applied so far by partition, and when that was seen. */
 const before = new Map<number, { readonly applied: number; readonly at: number }>();
@@ -45,10 +46,11 @@ export function showStrip(view: LiveView): void {
     if (cell.getAttribute('aria-label') !== what) cell.setAttribute('aria-label', what);
     cell.title = partition.fault === null ? what : `${what}: ${partition.fault.code}`;
   });
-  const halted = view.partitions.findIndex(({ phase }) => phase === 'halted');
-  if (chosen === undefined && view.partitions.length > 0) choose(Math.max(0, halted), false);
+  const first = ['halted', 'running'].map((wanted) => view.partitions.findIndex(({ phase }) => phase === wanted));
+  if (chosen === undefined && view.partitions.length > 0) choose(Math.max(0, first.find((at) => at >= 0) ?? 0), false);
   const running = view.partitions.filter(({ phase }) => phase === 'running').length;
   const other = view.partitions.filter(({ phase }) => phase === 'elsewhere').length;
+  for (const sign of document.querySelectorAll<HTMLElement>('.legend .other')) sign.hidden = other === 0;
   const note = `${running} of ${view.partitions.length} run here${other === 0 ? '' : `, ${other} on other nodes`}`;
   setText(byId('strip-note'), `${note}; the fuller, the more events a second`);
   showChosen();
@@ -95,16 +97,20 @@ function choose(at: number, focus: boolean): void {
 function showChosen(): void {
   const one = chosen === undefined ? undefined : newest?.partitions[chosen];
   if (one === undefined || newest === undefined) return;
-  byId('partition').replaceChildren(
+  const rows = factsOf(one, newest.now);
+  redraw(byId('partition'), [one.partition, one.phase, one.fault, rows], () => [
     make('h3', {}, `Partition ${one.partition}`, make('span', { class: `phase ${one.phase}` }, one.phase)),
     ...(one.fault === null ? [] : [make('p', { class: 'fault' }, `${one.fault.code}: ${one.fault.message}`)]),
     ...(one.fault === null ? [] : [make('p', { class: 'quiet' }, `→ ${one.fault.next}`)]),
-    facts(factsOf(one, newest.now)),
-  );
+    facts(rows.map(([name, value]) => [name, name === 'owner' && isElsewhere(one) ? nodeLink(value) : value])),
+  ]);
 }
 
+/** Of what other nodes have, the owner is known and no more. */
+const isElsewhere = ({ phase }: LivePartition): boolean => phase === 'elsewhere' || phase === 'unowned';
+
 function factsOf(one: LivePartition, now: number): [string, string][] {
-  if (one.phase === 'elsewhere' || one.phase === 'unowned')
+  if (isElsewhere(one))
     return [
       ['owner', one.owner],
       ['since', one.since === 0 ? 'unknown' : date(one.since)],

@@ -27,10 +27,9 @@ const places: Readonly<Record<string, URL>> = {
   '/dashboard/uplot.css': new URL('uPlot.min.css', uplotDir),
   '/dashboard/uplot.js': new URL('uPlot.iife.min.js', uplotDir),
   ...Object.fromEntries(
-    ['main', 'api', 'charts', 'dom', 'format', 'inbox', 'lookup', 'nodes', 'strip', 'timeline'].map((name) => [
-      `/dashboard/${name}.js`,
-      new URL(`dist/src/dashboard/${name}.js`, packageRoot),
-    ]),
+    ['main', 'api', 'charts', 'dom', 'format', 'inbox', 'lookup', 'nodes', 'owners', 'strip', 'timeline'].map(
+      (name) => [`/dashboard/${name}.js`, new URL(`dist/src/dashboard/${name}.js`, packageRoot)],
+    ),
   ),
 };
 

@@ -2,8 +2,10 @@
 import { mkdir } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../../src/services/free-port.js';
 import { openBrowser } from '../support/chromium.js';
-import { QuestionsWorld, type TestApp } from './questions-world.js';
+import { start } from './cli-process.js';
+import { PARTITIONS, QuestionsWorld, type TestApp } from './questions-world.js';
 
 const WAIT_MS = 60_000;
 /** Directory for pictures of the page, taken only if somebody wants to look at them. */
@@ -156,6 +158,33 @@ describe('what waits for a person', () => {
     await textOf(page, '#inbox', 'Nothing.');
     expect(await app.letters('left')).toEqual([]);
     await textOf(page, '#timeline', 'http.change');
+  });
+});
+
+describe('a node among others', () => {
+  it('says which node has what, leads there, and tells what happened to many partitions as one', async () => {
+    const [first, second] = [await freePort(), await freePort()];
+    const app = await (await world.app({ node: 'one', http: { port: first } })).run();
+    const env = { MILLRACE_NODE: 'two', MILLRACE_HTTP_PORT: String(second) };
+    await start(['run', '--config', app.config], { env }).event('node.ready');
+    const page = await open(app);
+    await textOf(page, '#owners li', /one$/);
+    const link = page.locator('#owners a', { hasText: 'two' });
+    expect(await link.getAttribute('href')).toBe(`http://127.0.0.1:${second}/`);
+    expect(await page.locator('#strip .cell[data-phase="elsewhere"]').count()).toBe(PARTITIONS / 2);
+    await page
+      .locator('#timeline li', { hasText: 'partition.released' })
+      .filter({ hasText: /partitions \d to \d/ })
+      .waitFor();
+    const key = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].find((one) => app.partition(one) >= PARTITIONS / 2)!;
+    const other = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].find((one) => app.partition(one) < PARTITIONS / 2)!;
+    const own = (await page.locator('#strip .cell').first().getAttribute('data-phase')) === 'running';
+    await page.fill('#key', own ? key : other);
+    await page.press('#key', 'Enter');
+    await page.locator('#found a', { hasText: 'two' }).click();
+    await textOf(page, '#where', 'two');
+    await textOf(page, '#found h3', own ? key : other);
+    complaints = complaints.filter((text) => !text.startsWith(`asks http://127.0.0.1:${second}/`));
   });
 });
 
