@@ -79,36 +79,6 @@ it('a node that is killed between commit and table leaves it to the next one', a
   await finish(app, second);
 });
 
-it('a node that is killed at any moment, again and again', async () => {
-  const random = new Random(5);
-  const app = await startApp('again', 0.1);
-  for (let round = 1; round <= 8; round++) {
-    const node = await cluster.node(app.options).ready();
-    app.publisher.allow(0.1 + round * 0.1);
-    const share = round * 0.1 - random.next() * 0.08;
-    await app.decided(share);
-    await node.kill();
-  }
-  await finish(app, await cluster.node(app.options).ready());
-});
-
-it('a zombie that wakes up changes nothing', async () => {
-  const app = await startApp('zombie', 0.5);
-  const zombie = await cluster.node({ ...app.options, node: 'one' }).ready();
-  await app.decided(0.2);
-  zombie.signal('SIGSTOP');
-  const next = await cluster.node({ ...app.options, node: 'two' }).ready();
-  app.publisher.allow(1);
-  await app.publisher.done;
-  const wanted = await app.wanted();
-  await untilTable(sql, app.name, wanted);
-  zombie.signal('SIGCONT');
-  await zombie.logged('partition.lost');
-  expect(await tableDifferences(sql, app.name, wanted)).toEqual([]);
-  await zombie.drain();
-  await finish(app, next);
-});
-
 it('a Redis that loses its tail is followed back and forth', async () => {
   const app = await startApp('tail', 0.4);
   const node = await cluster.node(app.options).ready();
@@ -126,4 +96,35 @@ it('a Redis that loses its tail is followed back and forth', async () => {
   await cluster.redis.restart();
   await node.logged('partition.fenced');
   await finish(app, node);
+});
+
+// What happens to these nodes is no matter to others.
+it.concurrent('a node that is killed at any moment, again and again', async () => {
+  const random = new Random(5);
+  const app = await startApp('again', 0.1);
+  for (let round = 1; round <= 8; round++) {
+    const node = await cluster.node(app.options).ready();
+    app.publisher.allow(0.1 + round * 0.1);
+    const share = round * 0.1 - random.next() * 0.08;
+    await app.decided(share);
+    await node.kill();
+  }
+  await finish(app, await cluster.node(app.options).ready());
+});
+
+it.concurrent('a zombie that wakes up changes nothing', async () => {
+  const app = await startApp('zombie', 0.5);
+  const zombie = await cluster.node({ ...app.options, node: 'one' }).ready();
+  await app.decided(0.2);
+  zombie.signal('SIGSTOP');
+  const next = await cluster.node({ ...app.options, node: 'two' }).ready();
+  app.publisher.allow(1);
+  await app.publisher.done;
+  const wanted = await app.wanted();
+  await untilTable(sql, app.name, wanted);
+  zombie.signal('SIGCONT');
+  await zombie.logged('partition.lost');
+  expect(await tableDifferences(sql, app.name, wanted)).toEqual([]);
+  await zombie.drain();
+  await finish(app, next);
 });

@@ -95,7 +95,7 @@ async function losesItsTail(binary: ServerBinary): Promise<void> {
 }
 
 describe('F15: a stream that has lost its tail', () => {
-  it.each(binaries.map((binary) => [binary.version, binary] as const))(
+  it.concurrent.each(binaries.map((binary) => [binary.version, binary] as const))(
     'stops every partition before an event is applied, and goes on with acceptGap (nats-server %s)',
     (_, binary) => losesItsTail(binary),
   );
