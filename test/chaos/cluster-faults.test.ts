@@ -45,7 +45,7 @@ it('F5: a main thread that is blocked for less than the lease loses nothing', as
 });
 
 it('F6: a second process of the same name refuses to start, if it is to, and says so; the first goes on', async () => {
-  const options = { order, cluster: { lease: '1s', sameName: 'refuse' } } as const;
+  const options = { order, cluster: { lease: '4s', sameName: 'refuse' } } as const;
   const app = await LiveApp.start(cluster, 'refused', 0.5, {}, options);
   const first = await cluster.node({ ...app.options, node: 'same' }).ready();
   const second = cluster.node({ ...app.options, node: 'same' });

@@ -79,21 +79,18 @@ async function settles(app: string, stream: string, node: NodeProcess): Promise<
   await expectStored(cluster.db, app, wanted);
 }
 
-/** How long an event of the other thread takes until its state is stored, at worst, while `isOver` is false, ms. */
-async function worstLatency(app: string, isOver: () => boolean): Promise<number> {
-  let worst = 0;
-  do {
+/** How many events of the other thread are stored, one after the other, while `isOver` is false. */
+async function storedMeanwhile(app: string, isOver: () => boolean): Promise<number> {
+  for (let stored = 0; ; stored++) {
     const key = there[0]!;
     const message = event(app, key);
-    const startedAt = performance.now();
     await publishBatch(cluster.nc, [message]);
     const { id } = JSON.parse(message.body as string) as { id: string };
     const name = `millrace:{${app}:${partitionFor(key, PARTITIONS)}}:state`;
     const isStored = async (): Promise<boolean> => (await cluster.db.hget(name, key))?.includes(`"${id}"`) === true;
     await until(isStored, 20_000, 'an event of the healthy thread');
-    worst = Math.max(worst, performance.now() - startedAt);
-  } while (!isOver());
-  return worst;
+    if (isOver()) return stored;
+  }
 }
 
 describe('F2: a thread whose handler goes wrong where nobody catches it', () => {
@@ -118,7 +115,7 @@ describe('F2: a thread whose handler goes wrong where nobody catches it', () => 
     await publishBatch(cluster.nc, some(app, keys, 400));
     await publishBatch(cluster.nc, [event(app, here[0]!, 'spin'), ...some(app, keys, 400)]);
     const isLost = (): boolean => node.logs.some(({ event }) => event === 'thread.lost');
-    expect(await worstLatency(app, isLost)).toBeLessThan(1_500);
+    expect(await storedMeanwhile(app, isLost)).toBeGreaterThanOrEqual(3);
     expect(node.logs.filter(({ event }) => event === 'thread.silent').length).toBe(1);
     const { partitions } = await node.status();
     expect(partitions.filter(({ slot, recoveries }) => slot === 1 && recoveries > 0)).toEqual([]);

@@ -377,7 +377,7 @@ function isZombie(pid: number): boolean {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  await expect.poll(condition, { timeout: 10_000, interval: 20 }).toBe(true);
+  await expect.poll(condition, { timeout: 60_000, interval: 20 }).toBe(true);
 }
 
 function canRun(program: string): boolean {

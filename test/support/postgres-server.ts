@@ -40,8 +40,8 @@ export class PostgresServer {
   }
 
   /** A plain client of the test's own; the caller ends it. */
-  async client(): Promise<Client> {
-    const client = new Client({ connectionString: this.url });
+  async client(connectionString = this.url): Promise<Client> {
+    const client = new Client({ connectionString });
     client.on('error', () => undefined);
     await client.connect();
     return client;
