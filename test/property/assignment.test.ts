@@ -119,6 +119,39 @@ describe('assign', () => {
     );
   });
 
+  it('S3: also where several answers are as good', () => {
+    const members = ['b-02', 'c0', 'a-9', 'b2', 'cc0', 'c97', 'b3', 'b-9', 'a9'];
+    const owners = new Array<string | undefined>(28).fill(undefined);
+    for (const [at, owner] of [
+      ...([
+        [0, 'b2'],
+        [4, 'b3'],
+        [6, 'b3'],
+        [7, 'b2'],
+        [11, 'a9'],
+        [14, 'b-02'],
+        [16, 'c0'],
+      ] as const),
+      ...([
+        [18, 'a-9'],
+        [20, 'c97'],
+        [26, 'b-9'],
+      ] as const),
+    ])
+      owners[at] = owner;
+    const target = assign(members, 28, owners);
+    // As they are released and claimed from the first to the last, and from the last to the first.
+    for (const order of [partitionsOf({ from: 0, to: 28 }), partitionsOf({ from: 0, to: 28 }).reverse()]) {
+      const now = [...owners];
+      for (const step of [undefined, ...order])
+        for (const partition of step === undefined ? order : [step]) {
+          if (now[partition] === target[partition]) continue;
+          now[partition] = step === undefined ? undefined : target[partition];
+          expect(assign(members, 28, now)).toEqual(target);
+        }
+    }
+  });
+
   it('S1: orders numbered names by their numbers', () => {
     const members = ['n-10', 'n-2', 'n-1', 'm-3'];
     expect(assign(members, 4, [])).toEqual(['m-3', 'n-1', 'n-2', 'n-10']);
@@ -146,6 +179,24 @@ describe('cheapestMatching', () => {
           Number.POSITIVE_INFINITY,
         );
         expect(sum(columns)).toBe(cheapest);
+      }),
+      runs(200),
+    );
+  });
+
+  it('is the first of those that cost as little', () => {
+    const square = fc.integer({ min: 1, max: 6 }).chain((size) => {
+      const row = fc.array(fc.integer({ min: 0, max: 2 }), { minLength: size, maxLength: size });
+      return fc.array(row, { minLength: size, maxLength: size });
+    });
+    fc.assert(
+      fc.property(square, (cost) => {
+        const sum = (columns: readonly number[]): number =>
+          columns.reduce((total, column, row) => total + cost[row]![column]!, 0);
+        // Permutations come in lexicographic order.
+        const all = permutations(cost.map((_, i) => i));
+        const least = Math.min(...all.map(sum));
+        expect(cheapestMatching(cost)).toEqual(all.find((columns) => sum(columns) === least));
       }),
       runs(200),
     );

@@ -1,8 +1,9 @@
 /**
  * The assignment problem: rows get different columns so that the sum of the costs is the least there is.
  *
- * The Hungarian method with potentials, one row after the other, O(n³). Exact for whole costs below 2^53 together;
- * the same costs give the same answer everywhere.
+ * The Hungarian method with potentials, one row after the other, O(n³). Exact for whole costs below 2^53 together.
+ * Where several answers are the cheapest it is the first of them: the lowest column that the first row can have, then
+ * the second row, and so on. So the answer stays what it is while others become dearer.
  */
 
 /** Column of each row; `cost` is a square of whole numbers. */
@@ -50,7 +51,41 @@ export function cheapestMatching(cost: readonly (readonly number[])[]): number[]
       column = before;
     }
   }
-  const columns = new Array<number>(size).fill(0);
-  for (let j = 1; j <= size; j++) columns[rowOf[j]! - 1] = j - 1;
-  return columns;
+  // The cheapest answers are those of edges without slack.
+  const isTight = (row: number, column: number): boolean =>
+    cost[row - 1]![column - 1] === rowPotential[row]! + columnPotential[column]!;
+  return firstMatching(rowOf, isTight).map((column) => column - 1);
+}
+
+/** Column of each row, of the first matching over tight edges; `rowOf` is any one of them. */
+function firstMatching(rowOf: number[], isTight: (row: number, column: number) => boolean): number[] {
+  const size = rowOf.length - 1;
+  const columnOf = new Array<number>(size + 1).fill(0);
+  for (let column = 1; column <= size; column++) columnOf[rowOf[column]!] = column;
+  /** Gives `row` the column that is free, others giving way; rows up to `fixed` keep theirs. False if that cannot be. */
+  const place = (row: number, free: number, fixed: number, seen: Set<number>): boolean => {
+    for (let column = 1; column <= size; column++) {
+      if (seen.has(column) || !isTight(row, column)) continue;
+      const holder = rowOf[column]!;
+      if (column !== free && holder <= fixed) continue;
+      seen.add(column);
+      if (column !== free && !place(holder, free, fixed, seen)) continue;
+      rowOf[column] = row;
+      columnOf[row] = column;
+      return true;
+    }
+    return false;
+  };
+  for (let row = 1; row <= size; row++) {
+    const own = columnOf[row]!;
+    for (let column = 1; column < own; column++) {
+      const holder = rowOf[column]!;
+      if (holder < row || !isTight(row, column)) continue;
+      if (!place(holder, own, row, new Set([column]))) continue;
+      rowOf[column] = row;
+      columnOf[row] = column;
+      break;
+    }
+  }
+  return columnOf.slice(1);
 }
