@@ -95,6 +95,10 @@ it('a Redis that loses its tail is followed back and forth', async () => {
   await cp(copy, data, { recursive: true });
   await cluster.redis.restart();
   await node.logged('partition.fenced');
+  app.publisher.allow(1);
+  await app.publisher.done;
+  // Every partition is compared as a whole, which may take longer than a clean end waits for.
+  await untilTable(sql, app.name, await app.wanted());
   await finish(app, node);
 });
 
