@@ -5,13 +5,16 @@ import { JetStreamLog } from '../adapters/nats/jetstream-log.js';
 import { NatsKvCoordinator } from '../adapters/nats/nats-kv-coordinator.js';
 import { examineRedis } from '../adapters/redis/examine-redis.js';
 import { closeRedis, untilRedisReady } from '../adapters/redis/redis-connection.js';
+import { examinePostgres, examineSqlite } from '../adapters/sql/examine-sql.js';
 import type { Options } from '../options/types.js';
+import { sqlitePath } from '../options/urls.js';
 import type { LogLine } from '../ports/log.js';
 import type { Finding } from '../runtime/diagnosis.js';
 import { diagnose } from '../runtime/diagnosis.js';
+import { diagnosePostgres, diagnoseSqlite } from '../runtime/sql-diagnosis.js';
 import { heartbeatMs } from './backend.js';
 import { openRedis, redisSettings } from './services.js';
-import { isSql, provisionSql } from './sql-backend.js';
+import { isSql, openDatabase, provisionSql, type SqlOptions } from './sql-backend.js';
 import { streamSettings } from './streams.js';
 
 const WAIT_MS = 3_000;
@@ -22,7 +25,7 @@ export async function examine(options: Options, line: LogLine, monitor: string |
   if (isSql(options)) {
     const { database } = await provisionSql(options, false);
     const found: Finding = { check: 'sql.schema', level: 'ok', found: `${database} has the tables of this version` };
-    return [found, ...diagnose({ nats: undefined, redis: undefined }, rules)];
+    return [found, ...(await examineDatabase(options))];
   }
   const name = `millrace-${options.app}-doctor`;
   const nats = await connectNats(options.nats, name, line, AbortSignal.timeout(WAIT_MS));
@@ -55,5 +58,17 @@ export async function examine(options: Options, line: LogLine, monitor: string |
     );
   } finally {
     await Promise.all([nats.close(), closeRedis(redis)]);
+  }
+}
+
+async function examineDatabase({ app, sql }: SqlOptions): Promise<Finding[]> {
+  const path = sqlitePath(sql.url);
+  const database = openDatabase(sql.url, `millrace-${app}-doctor`);
+  try {
+    return path === undefined
+      ? diagnosePostgres(await examinePostgres(database))
+      : diagnoseSqlite(await examineSqlite(database, path));
+  } finally {
+    await database.close();
   }
 }

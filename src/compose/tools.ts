@@ -14,6 +14,7 @@ import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Coordinator } from '../ports/coordinator.js';
 import type { EventLog } from '../ports/event-log.js';
 import type { LogLine } from '../ports/log.js';
+import type { Membership } from '../ports/membership.js';
 import type { StateSource } from '../ports/status-sink.js';
 import { ChainedLog } from '../runtime/chained-log.js';
 import type { StreamRoute } from '../runtime/key-route.js';
@@ -28,6 +29,7 @@ export interface Tools {
   readonly log: EventLog;
   readonly store: CheckpointStore & StateSource;
   readonly coordinator: Coordinator;
+  readonly membership: Membership | undefined;
   /** The streams, each with those before it; the nth holds the nth share of the partitions. */
   readonly chains: readonly StreamChain[];
   /** One for each stream. */
@@ -44,10 +46,15 @@ export async function openTools(options: Options, line: LogLine, company: Compan
   const quiet: LogLine = (level, event, fields) =>
     event === 'stream.warning' ? undefined : line(level, event, fields);
   const patience = AbortSignal.timeout(WAIT_MS);
-  const { log, store, coordinator, generations, close } = await openBackend(named, quiet, patience, company);
+  const { log, store, coordinator, membership, generations, close } = await openBackend(
+    named,
+    quiet,
+    patience,
+    company,
+  );
   const chains = chainsOf(generations);
   return {
-    ...{ store, coordinator, chains, close },
+    ...{ store, coordinator, membership, chains, close },
     log: new ChainedLog(log, chains),
     routes: streamRoutes(options, generations),
   };

@@ -13,7 +13,10 @@ import type { CheckpointStore } from './checkpoint-store.js';
 
 /** What a sink reads: the truth that it copies. */
 export interface StateSource extends Pick<CheckpointStore, 'read' | 'loadStates'> {
-  /** Keys of a partition that have state, page by page; every key that is stored all along comes at least once. */
+  /**
+   * Keys of a partition that have state, page by page; every key that is stored all along comes at least once. No key is
+   * empty: such an event is a dead letter before an actor sees it (core/key/key.ts).
+   */
   stateKeys(partition: number): AsyncIterable<readonly string[]>;
 }
 

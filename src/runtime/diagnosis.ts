@@ -209,18 +209,18 @@ function ofClocks({ nats, redis }: ServerFacts, { aheadMsMax }: DiagnosisOptions
   });
 }
 
-function permissions(check: string, refused: readonly string[], consequence: string, fix: string): Finding {
+export function permissions(check: string, refused: readonly string[], consequence: string, fix: string): Finding {
   return refused.length === 0
     ? ok(check, 'everything that a node does is allowed')
     : finding(check, `not allowed: ${refused.join('; ')}`, consequence, fix);
 }
 
-const ok = (check: string, found: string): Finding => ({ check, level: 'ok', found });
+export const ok = (check: string, found: string): Finding => ({ check, level: 'ok', found });
 const unknown = (check: string, found: string, consequence: string): Finding => ({
   ...{ check, level: 'unknown', found, consequence },
   fix: 'allow the user to ask, or look with an administrator’s',
 });
-const finding = (check: string, found: string, consequence: string, fix: string): Finding => ({
+export const finding = (check: string, found: string, consequence: string, fix: string): Finding => ({
   ...{ check, level: 'finding', found, consequence, fix },
 });
 

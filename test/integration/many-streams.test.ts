@@ -2,6 +2,9 @@
  * Several streams that the server's own mapping fills: what is stored in Redis equals the fold of all of them, and a
  * move from one stream to several, under load and with a node that dies in it, loses and repeats nothing.
  */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { headers } from '@nats-io/nats-core';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Provisioned } from '../../src/compose/provision.js';
@@ -18,6 +21,7 @@ import { expected, partitionFor, type Rules } from '../support/oracle.js';
 import { expectStored, readRecords, untilDecided } from '../support/redis-state.js';
 import { until } from '../support/until.js';
 import { makeWorkload, publishAll, tokenFor, type Workload } from '../support/workload.js';
+import { killCommands, run } from './cli-process.js';
 
 const PARTITIONS = 16;
 const WITH_KEY = `mappings { "events.*": "events.{{partition(${PARTITIONS},1)}}.{{wildcard(1)}}" }\n`;
@@ -120,6 +124,64 @@ describe.each(binaries.map((binary) => [binary.version, binary] as const))('nats
     expect(unread).toBe(0);
     await node.drain();
     await expectStored(cluster.db, 'four', wanted);
+  });
+});
+
+describe('commands over several streams', () => {
+  it('verify folds all of them, and an application goes back to a savepoint and to the start of them', async () => {
+    cluster = await Cluster.start({ natsBinary: oldest, natsConfig: WITH_KEY });
+    // A publisher that is held up for less than that makes no event late.
+    const app = await appOf('back', { stream: { count: 2 }, order: { settle: '300ms', idle: '2s' } });
+    const dir = await mkdtemp(join(tmpdir(), 'millrace-streams-'));
+    const config = join(dir, 'millrace.yaml');
+    const command = (...args: string[]) => run([...args, '--config', config], { cwd: dir });
+    try {
+      await writeFile(config, JSON.stringify(app));
+      expect(await command('provision')).toMatchObject({ code: 0 });
+      const names = namesOf(2);
+      const all = async () =>
+        expected(await captured(names.map((name) => [name, 0])), { ...ledgerRules, partitions: PARTITIONS });
+      const decided = async () => untilDecided(cluster.db, 'back', (await all()).events, 30_000, PARTITIONS);
+      let node = await cluster.node(app).ready();
+      await until(isMapped, 20_000, 'a stream that takes events');
+      await publishAll(cluster.nc, workload(600));
+      await decided();
+      expect((await command('verify')).out).toMatch(/^OK: \d+ keys of 16 partitions are what one thread makes of/);
+      expect(await command('savepoint', 'create', 'then.ndjson')).toMatchObject({ code: 0 });
+      await publishAndWait(workload(600, 'later-', 60_000), 'later');
+      await decided();
+      await node.drain();
+
+      // One key of each stream; verify names the one in the lower partition.
+      const ofStream = async (stream: number): Promise<readonly [at: string, key: string, envelope: string]> => {
+        for (let partition = stream * (PARTITIONS / 2); ; partition++) {
+          const at = `millrace:{back:${partition}}:state`;
+          const [found] = Object.entries(await cluster.db.hgetall(at));
+          if (found !== undefined) return [at, ...found];
+        }
+      };
+      const chosen = [await ofStream(0), await ofStream(1)];
+      for (const [at, key, envelope] of chosen)
+        await cluster.db.hset(at, key, envelope.replace('"balance":', '"balance":1'));
+      const found = await command('verify', '--json');
+      expect(found.code).toBe(1);
+      expect(JSON.parse(found.out)).toMatchObject({
+        different: 2,
+        first: { key: chosen[0]![1], folded: chosen[0]![2] },
+      });
+
+      for (const place of ['then.ndjson', 'start']) {
+        expect(await command('replay', '--from', place)).toMatchObject({ code: 0 });
+        node = await cluster.node(app).ready();
+        await decided();
+        await node.drain();
+        await expectStored(cluster.db, 'back', await all());
+        expect(await command('verify')).toMatchObject({ code: 0, out: expect.stringMatching(/^OK: /) });
+      }
+    } finally {
+      await killCommands();
+      await rm(dir, { recursive: true, force: true });
+    }
   });
 });
 

@@ -1,7 +1,13 @@
 /** What the doctor makes of facts: safe servers give no finding, and every unsafe fact gives one with its consequence. */
 import { describe, expect, it } from 'vitest';
-import type { ServerFacts } from '../../src/runtime/diagnosis.js';
+import type { Finding, ServerFacts } from '../../src/runtime/diagnosis.js';
 import { diagnose } from '../../src/runtime/diagnosis.js';
+import {
+  diagnosePostgres,
+  diagnoseSqlite,
+  type PostgresFacts,
+  type SqliteFacts,
+} from '../../src/runtime/sql-diagnosis.js';
 
 const rules = { checkpointMs: 1_000, aheadMsMax: 60_000 };
 const stream = {
@@ -64,5 +70,59 @@ describe('diagnose', () => {
       ['redis.eviction', 'unknown'],
       ['redis.aof', 'unknown'],
     ]);
+  });
+});
+
+describe('of a SQL database', () => {
+  const sqlite: SqliteFacts = {
+    journalMode: 'wal',
+    synchronous: 2,
+    fileBytes: 2 ** 20,
+    freeBytes: 2 ** 40,
+    refused: [],
+  };
+  const postgres: PostgresFacts = {
+    version: '16.4 (Debian 16.4-1)',
+    settings: { synchronous_commit: 'local', fsync: 'on', full_page_writes: 'on', max_connections: '100' },
+    ...{ isReplica: false, skewMs: 5, refused: [] },
+  };
+  const settings = (over: Partial<PostgresFacts['settings']>): Partial<PostgresFacts> => ({
+    settings: { ...postgres.settings, ...over },
+  });
+  const sound = (found: readonly Finding[]): void => {
+    for (const { consequence, fix } of found) {
+      expect(consequence!.length).toBeGreaterThan(5);
+      expect(fix!.length).toBeGreaterThan(5);
+    }
+  };
+
+  it.each<[string | undefined, Partial<SqliteFacts>]>([
+    [undefined, {}],
+    ['sqlite.journal_mode', { journalMode: 'delete' }],
+    ['sqlite.synchronous', { synchronous: 1 }],
+    ['sqlite.space', { freeBytes: 2 ** 29 }],
+    ['sqlite.space', { fileBytes: 2 ** 38, freeBytes: 2 ** 34 }],
+    ['sqlite.permissions', { refused: ['writing the file: EACCES'] }],
+  ])('a SQLite file: %s', (check, over) => {
+    const found = diagnoseSqlite({ ...sqlite, ...over }).filter(({ level }) => level !== 'ok');
+    expect(found).toMatchObject(check === undefined ? [] : [{ check, level: 'finding' }]);
+    sound(found);
+  });
+
+  it.each<[string | undefined, Partial<PostgresFacts>, Finding['level']?]>([
+    [undefined, {}],
+    ['postgres.version', { version: '12.3' }],
+    ['postgres.role', { isReplica: true }],
+    ['postgres.synchronous_commit', settings({ synchronous_commit: 'off' })],
+    ['postgres.fsync', settings({ fsync: 'off' })],
+    ['postgres.full_page_writes', settings({ full_page_writes: 'off' })],
+    ['postgres.full_page_writes', settings({ full_page_writes: undefined }), 'unknown'],
+    ['postgres.max_connections', settings({ max_connections: '10' })],
+    ['postgres.permissions', { refused: ['INSERT on oplog'] }],
+    ['clock.skew', { skewMs: -5_000 }],
+  ])('a Postgres: %s', (check, over, level = 'finding') => {
+    const found = diagnosePostgres({ ...postgres, ...over }).filter((one) => one.level !== 'ok');
+    expect(found).toMatchObject(check === undefined ? [] : [{ check, level }]);
+    sound(found);
   });
 });

@@ -9,11 +9,14 @@ import { MillraceError } from '../../errors.js';
 import type { CheckpointStore } from '../../ports/checkpoint-store.js';
 import type { Coordinator } from '../../ports/coordinator.js';
 import type { EventLog } from '../../ports/event-log.js';
+import type { Membership } from '../../ports/membership.js';
 import type { StateSource } from '../../ports/status-sink.js';
 
 export interface FillingDependencies {
   readonly store: CheckpointStore & StateSource;
   readonly coordinator: Coordinator;
+  /** Where nodes find each other: what is filled is let go, so that the next one need not wait whether its owner is gone. */
+  readonly membership: Pick<Membership, 'release'> | undefined;
   readonly log: EventLog;
   /** 128 random bits as hexadecimal. */
   readonly nonce: () => string;
@@ -29,6 +32,7 @@ export class Filling {
   readonly #signal: AbortSignal;
   readonly #deps: FillingDependencies;
   #owner = '';
+  #epoch = 0;
   #number = 0;
   #bytes = 0;
   #segments = 0;
@@ -52,6 +56,7 @@ export class Filling {
     if (origin === undefined) await coordinator.establish(partition, first);
     else if (this.#record.position.floor < first - 1 || (isStart(this.#record) && origin < first))
       throw new MillraceError('GAP', `stream ${stream} begins at ${first}: what came before is gone`);
+    this.#epoch = epoch;
     this.#owner = ownerText({ epoch, nonce: nonce() });
     const seen = await store.read(partition);
     const verdict = await store.claim({ partition, owner: this.#owner, seen, record: unfinishedRecord(this.#record) });
@@ -73,9 +78,10 @@ export class Filling {
     await this.#grew(bytes.length);
   }
 
-  /** Makes it whole. */
+  /** Makes it whole, and lets go of it. */
   async finish(): Promise<void> {
     await this.#commit(encodeRecord({ ...this.#record, deadStored: this.#letters }));
+    await this.#deps.membership?.release(this.#partition, this.#epoch, this.#record.counters.applied);
   }
 
   async #empty(): Promise<void> {
