@@ -64,6 +64,7 @@ export class HostedPartition {
   #preparedAt: number;
   /** Monotonic time at which the store was last asked to compare our record with its own. */
   #comparedAt: number;
+  #isComparing = false;
 
   constructor(deps: HostedDependencies, claimed: Claimed) {
     this.#deps = deps;
@@ -192,8 +193,13 @@ export class HostedPartition {
     const actor = this.actor;
     const now = this.#deps.clock.elapsed();
     if (actor === undefined || this.#saving !== undefined || now - this.#comparedAt < ms) return;
+    // While the store is away one question is enough: it is asked until there is an answer.
+    if (this.#isComparing) return;
     this.#comparedAt = now;
-    void this.#compare(actor, actor.number);
+    this.#isComparing = true;
+    void this.#compare(actor, actor.number).finally(() => {
+      this.#isComparing = false;
+    });
   }
 
   /** Settles when everything that was decided before this call is stored; false if the incarnation ended first. */

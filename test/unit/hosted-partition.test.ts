@@ -158,6 +158,27 @@ describe('HostedPartition', () => {
     expect(kinds()).toEqual(['FENCED']);
   });
 
+  it('H4: asks a store that is away once, not again and again', async () => {
+    const partition = await open();
+    const asked: (() => void)[] = [];
+    const read = store.read.bind(store);
+    store.read = async (number) => {
+      await new Promise<void>((answer) => asked.push(answer));
+      return read(number);
+    };
+    const turn = (): Promise<void> => new Promise(setImmediate);
+    for (let n = 0; n < 3; n++) {
+      partition.compare(0);
+      await turn();
+    }
+    expect(asked).toHaveLength(1);
+    asked[0]!();
+    await turn();
+    partition.compare(0);
+    expect(asked).toHaveLength(2);
+    expect(kinds()).toEqual([]);
+  });
+
   it('what an operator has accepted as lost is stored, also where nothing else happens', async () => {
     const partition = await open({}, [1, 5]);
     expect(partition.isDue(0, 1e6)).toBe(true);
