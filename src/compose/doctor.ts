@@ -13,7 +13,7 @@ import type { Finding } from '../runtime/diagnosis.js';
 import { diagnose } from '../runtime/diagnosis.js';
 import { diagnosePostgres, diagnoseSqlite } from '../runtime/sql-diagnosis.js';
 import { heartbeatMs } from './backend.js';
-import { openRedis, redisSettings } from './services.js';
+import { openRedis, redisSettings } from './redis.js';
 import { isSql, openDatabase, provisionSql, type SqlOptions } from './sql-backend.js';
 import { streamSettings } from './streams.js';
 

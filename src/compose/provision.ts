@@ -18,7 +18,7 @@ import { MillraceError } from '../errors.js';
 import { mappingBlock } from '../options/stream-mapping.js';
 import type { Options } from '../options/types.js';
 import type { LogLine } from '../ports/log.js';
-import { openRedis, redisSettings } from './services.js';
+import { openRedis, redisSettings } from './redis.js';
 import { isSql, provisionSql, type SqlProvisioned } from './sql-backend.js';
 import { mappingOf, streamSettings } from './streams.js';
 

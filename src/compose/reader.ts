@@ -10,7 +10,7 @@ import type { Options } from '../options/types.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { LogLine } from '../ports/log.js';
 import { StateReader } from '../runtime/state-reader.js';
-import { openRedis, redisSettings } from './services.js';
+import { openRedis, redisSettings } from './redis.js';
 import { openDatabase } from './sql-backend.js';
 
 /** Reads of durable state without a node. */

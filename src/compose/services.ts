@@ -1,37 +1,11 @@
 /** Connections to NATS and Redis as the options name them. Part of the composition root. */
-import { readFileSync } from 'node:fs';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Redis } from 'ioredis';
 import { connectNats } from '../adapters/nats/connect-nats.js';
-import { connectRedis, untilRedisReady } from '../adapters/redis/redis-connection.js';
+import { untilRedisReady } from '../adapters/redis/redis-connection.js';
 import type { Options } from '../options/types.js';
 import type { LogLine } from '../ports/log.js';
-
-/** Redis settings as plain data, so that they cross a thread edge. */
-export interface RedisSettings {
-  readonly url: string;
-  readonly tlsCa: string | undefined;
-  readonly commandTimeoutMs: number;
-}
-
-export function redisSettings({ redis }: Options): RedisSettings {
-  const url = new URL(redis.url);
-  if (redis.username !== undefined) url.username = encodeURIComponent(redis.username);
-  if (redis.password !== undefined) url.password = encodeURIComponent(redis.password);
-  return { url: url.href, tlsCa: redis.tlsCa, commandTimeoutMs: redis.commandTimeoutMs };
-}
-
-/** Starts to connect and returns at once; see `connectRedis`. */
-export function openRedis(settings: RedisSettings, name: string, log: LogLine): Redis {
-  const { url, tlsCa, commandTimeoutMs } = settings;
-  return connectRedis({
-    url,
-    commandTimeoutMs,
-    name,
-    log,
-    ...(tlsCa === undefined ? {} : { tls: { ca: readFileSync(tlsCa) } }),
-  });
-}
+import { openRedis, redisSettings } from './redis.js';
 
 /** Connects to both, waiting for whichever is away until `signal` aborts. */
 export async function openServices(

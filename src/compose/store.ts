@@ -6,7 +6,7 @@ import type { Options } from '../options/types.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { LogLine } from '../ports/log.js';
 import type { StateSource } from '../ports/status-sink.js';
-import { openRedis, type RedisSettings, redisSettings } from './services.js';
+import { openRedis, type RedisSettings, redisSettings } from './redis.js';
 import { openDatabase } from './sql-backend.js';
 
 export type StoreSettings =

@@ -32,14 +32,15 @@ export const ledger = defineActor<Account, Movement>((options) => {
     initial: () => ({ balance: 0, deposits: 0, withdrawals: 0, refused: 0 }),
     apply(account, event) {
       const amount = event.data?.amount;
+      const { balance, deposits, withdrawals, refused } = account;
       if (!Number.isSafeInteger(amount) || amount <= 0) throw new TypeError('amount must be a whole number above 0');
       const type = event.type ?? event.data?.type;
       switch (type) {
         case 'deposit':
-          return { ...account, balance: checked(account.balance + amount), deposits: account.deposits + 1 };
+          return { balance: checked(balance + amount), deposits: deposits + 1, withdrawals, refused };
         case 'withdrawal':
-          if (overdraft !== true && account.balance < amount) return { ...account, refused: account.refused + 1 };
-          return { ...account, balance: checked(account.balance - amount), withdrawals: account.withdrawals + 1 };
+          if (overdraft !== true && balance < amount) return { balance, deposits, withdrawals, refused: refused + 1 };
+          return { balance: checked(balance - amount), deposits, withdrawals: withdrawals + 1, refused };
         default:
           throw new TypeError(`type must be deposit or withdrawal, not ${JSON.stringify(type)}`);
       }

@@ -9,8 +9,10 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { BroadcastChannel } from 'node:worker_threads';
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { RedisCheckpointStore } from '../../src/adapters/redis/redis-checkpoint-store.js';
@@ -23,10 +25,12 @@ import { defaultOptions } from '../../src/options/resolve.js';
 import { locateServers } from '../../src/services/binaries.js';
 import { startNatsServer } from '../../src/services/nats-server.js';
 import { startRedisServer } from '../../src/services/redis-server.js';
-import { until } from '../support/until.js';
+import { TOLD } from './telling-handler.js';
 
 const PARTITIONS = 64;
 const HOT_KEYS = 100;
+/** After so long the next report has come, with the resident keys. */
+const REPORTED_MS = 1_000;
 
 interface Started {
   readonly startMs: number;
@@ -56,7 +60,7 @@ async function main(): Promise<void> {
     for (const [run, words] of ['first start', 'after kill -9'].entries()) {
       publishHot(connection, run);
       await connection.flush();
-      const child = fork(fileURLToPath(import.meta.url), [nats.url, redis.url, String((run + 1) * HOT_KEYS)]);
+      const child = fork(fileURLToPath(import.meta.url), [nats.url, redis.url, String(run)]);
       const [started] = (await once(child, 'message')) as [Started];
       child.kill('SIGKILL');
       await once(child, 'exit');
@@ -126,23 +130,29 @@ function publishHot(connection: NatsConnection, run: number): void {
   }
 }
 
-/** Starts, tells when `expected` events were applied over all starts, and goes on until it is killed. */
-async function startNode(natsUrl: string, redisUrl: string, expected: number): Promise<void> {
+/** Starts, tells when the events of this run are applied, and goes on until it is killed. */
+async function startNode(natsUrl: string, redisUrl: string, run: number): Promise<void> {
   const options = defaultOptions({
     nats: { url: natsUrl },
     redis: { url: redisUrl },
-    handler: 'ledger',
+    handler: fileURLToPath(new URL('./telling-handler.js', import.meta.url)),
+    handlerOptions: { run, events: HOT_KEYS },
     order: { mode: 'none' },
+  });
+  const told = new BroadcastChannel(TOLD);
+  const applied = new Promise<number>((resolve) => {
+    told.onmessage = () => resolve(Math.round(performance.now()));
   });
   const composed = await composeNode(options, () => undefined);
   await composed.node.start();
   const startMs = Math.round(performance.now());
+  const appliedMs = await applied;
+  told.close();
+  await delay(REPORTED_MS);
   const reports = () =>
     composed.node.status().partitions.flatMap(({ report }) => (report === undefined ? [] : [report]));
   const total = (of: (report: ReturnType<typeof reports>[number]) => number): number =>
     reports().reduce((sum, report) => sum + of(report), 0);
-  await until(() => total(({ counters }) => counters.applied) === expected, 20_000, 'the events are applied');
-  const appliedMs = Math.round(performance.now());
   const rssMb = Math.round(process.memoryUsage().rss / 1e6);
   const residentKeys = total((report) => report.residentKeys);
   process.send!({ startMs, appliedMs, rssMb, residentKeys } satisfies Started);

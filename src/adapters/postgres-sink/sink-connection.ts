@@ -4,8 +4,7 @@
  * Every wait has an end. The server ends a transaction whose client has fallen silent, so that a frozen node does not
  * keep the rows of its partitions locked; the client drops a server that does not answer.
  */
-import type { QueryResultRow } from 'pg';
-import { Client } from 'pg';
+import type { Client, QueryResultRow } from 'pg';
 import { MillraceError, messageOf } from '../../errors.js';
 import type { LogLine } from '../../ports/log.js';
 import { CREATE_TABLES, TABLES_EXIST } from './sink-sql.js';
@@ -70,6 +69,8 @@ export class SinkConnection {
 
   async #connect(): Promise<Client> {
     const { url, name, log, statementMs = STATEMENT_MS } = this.#options;
+    // Loaded here: most applications have no sink, and every start of their threads would wait for it.
+    const { Client } = await import('pg');
     const client = new Client({
       connectionString: url,
       application_name: name,

@@ -1,5 +1,6 @@
 /** Connections to Postgres as `PostgresDatabase` needs them, through `pg`. */
-import { type CustomTypesConfig, Pool, type PoolClient, types } from 'pg';
+import { createRequire } from 'node:module';
+import type { CustomTypesConfig, PoolClient } from 'pg';
 import type { SqlRow } from './sql-database.js';
 
 export interface PostgresResult {
@@ -34,16 +35,20 @@ const STATEMENT_MS = 10_000;
 const CONNECTIONS = 4;
 const END_MS = 2_000;
 
+type Library = typeof import('pg');
+
 /** Whole numbers of ours stay below 2^53; `pg` would give them as text. */
-const numbers: CustomTypesConfig = {
+const numbers = ({ types }: Library): CustomTypesConfig => ({
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
     oid === types.builtins.INT8 ? Number : types.getTypeParser(oid, format as 'text'),
-};
+});
 
 /** Connects when there is something to do. */
 export function postgresPool(options: PostgresPoolOptions): PostgresPool {
   const { url, name, connectionsMax = CONNECTIONS, statementMs = STATEMENT_MS } = options;
-  const pool = new Pool({
+  // Not imported: most applications use no SQL, and every start of theirs would wait for it.
+  const pg = createRequire(import.meta.url)('pg') as Library;
+  const pool = new pg.Pool({
     connectionString: url,
     application_name: name,
     max: connectionsMax,
@@ -54,7 +59,7 @@ export function postgresPool(options: PostgresPoolOptions): PostgresPool {
     idle_in_transaction_session_timeout: statementMs,
     // Longer than the server's own, which says more about the reason.
     query_timeout: statementMs + 1_000,
-    types: numbers,
+    types: numbers(pg),
   });
   // A connection that is lost tells whoever uses it next. Without a listener, the loss between two statements of a
   // transaction would end the process.

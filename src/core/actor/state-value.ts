@@ -42,7 +42,9 @@ function freeze(value: unknown, known: unknown, level: number): string | undefin
   } else {
     const prototype = Object.getPrototypeOf(value);
     if (prototype !== Object.prototype && prototype !== null) return ' is not a plain object';
-    for (const field of Object.keys(value)) {
+    // Without a list of its names, which would be an object for each event; inherited ones are not part of the state.
+    for (const field in value) {
+      if (!Object.hasOwn(value, field)) continue;
       const part = (value as Readonly<Record<string, unknown>>)[field];
       if (part === undefined) continue; // JSON leaves it out, and reading it gives undefined either way
       const problem = freeze(part, old[field], level + 1);
