@@ -77,7 +77,7 @@ export class Scenario implements PromiseLike<Outcome> {
     this.#world = world;
   }
 
-  /** Events in the order of their times; ids and times are given to those without. */
+  /** Events in the order in which they are published; ids and times are given to those without. */
   given(...events: readonly TestEvent[]): this {
     this.#steps.push(async () => {
       for (const event of events) {

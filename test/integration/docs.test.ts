@@ -1,12 +1,15 @@
 /** The guides, done as they say: every command of a `console` block is run, and what it prints is what stands there. */
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { logEvents } from '../../src/observability/names.js';
 import { generatedFiles } from '../../src/options/generated-files.js';
+import { defaultOptions } from '../../src/options/resolve.js';
+import { type OptionsInput, optionRows } from '../../src/options/types.js';
 import { Cluster } from '../support/cluster.js';
 import { until } from '../support/until.js';
 import { killCommands, run, start } from './cli-process.js';
@@ -52,6 +55,29 @@ describe('the pages', async () => {
       if (!path!.startsWith('http')) await readFile(join(root, 'docs', path!));
   });
 
+  it.each([...names, 'README.md'])(
+    '%s names options and log events that exist, with values that are taken',
+    async (name) => {
+      const sections = new Set(
+        [...optionRows.keys()].flatMap((path) => (path.includes('.') ? [path.split('.')[0]!] : [])),
+      );
+      for (const [, path, value] of (await page(name)).matchAll(/`([a-z]+\.[A-Za-z]+)(?:: ([^`]+))?`/g)) {
+        const [section, option] = path!.split('.') as [string, string];
+        if (!sections.has(section) || path! in logEvents) continue;
+        expect([...optionRows.keys()]).toContain(path);
+        if (value !== undefined) defaultOptions({ [section]: { [option]: value } } as OptionsInput);
+      }
+    },
+  );
+
+  it.each(names)('%s: its programs run', async (name) => {
+    for (const [at, [, program]] of [...(await page(name)).matchAll(/```js\n([\s\S]*?)```/g)].entries()) {
+      const file = join(cwd, `${basename(name)}-${at}.mjs`);
+      await writeFile(file, program!);
+      await promisify(execFile)(process.execPath, [file], { cwd });
+    }
+  });
+
   it('docs/errors.md is the error table: npm run generate', async () => {
     for (const { path, text } of generatedFiles()) expect(await page(path), path).toBe(text);
   });
@@ -73,10 +99,11 @@ describe('operations and production', () => {
       MILLRACE_HTTP_PORT: '0',
       MILLRACE_PROBES_PORT: '0',
     };
-    await run(['provision'], { env, cwd });
+    expect(await run(['provision'], { env, cwd })).toMatchObject({ code: 0 });
     const node = start(['run'], { env, cwd });
     const { url } = await node.event<{ url: string }>('node.ready');
     env.MILLRACE_URL = url;
+    env.NODE_PID = String(node.child.pid);
     const wrong = { type: 'transfer', data: { amount: 1 } };
     const lines = [
       { key: 'ann', id: 't-1', type: 'deposit', data: { amount: 10_000 } },
@@ -90,7 +117,7 @@ describe('operations and production', () => {
       { key: 'bob', id: 't-9', type: 'withdrawal', data: { amount: 5 } },
     ];
     const input = lines.map((line) => JSON.stringify({ time: 1_772_000_000_000, ...line })).join('\n');
-    await run(['publish', '--file', '-'], { env, cwd, input });
+    expect(await run(['publish', '--file', '-'], { env, cwd, input })).toMatchObject({ code: 0, err: '' });
     await node.event('partition.halted');
     await until(
       async () => ((await (await fetch(`${url}/v1/keys/bob`)).json()) as { applied: number }).applied === 3,
@@ -104,7 +131,8 @@ describe('operations and production', () => {
     await cluster.stop();
   });
 
-  it.each(['docs/operations.md', 'docs/production.md'])('%s', async (name) => {
+  // The operations guide comes last: it stops the node.
+  it.each(['docs/production.md', 'docs/choosing.md', 'docs/operations.md'])('%s', async (name) => {
     const blocks = [...(await page(name)).matchAll(/```console\n([\s\S]*?)```/g)].flatMap(([, block]) =>
       block!.split(/^\$ /m).slice(1),
     );
