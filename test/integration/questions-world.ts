@@ -121,12 +121,14 @@ export class TestApp {
   /** Publishes in this order; answers the stream sequence of the last one. */
   async publish(...events: readonly TestEvent[]): Promise<number> {
     const js = jetstream(this.world.cluster.nc);
-    let sequence = 0;
-    for (const event of events) {
-      const ack = await js.publish(`${this.name}.${event.key}`, event.body ?? this.bodyOf(event));
-      sequence = ack.seq;
-    }
-    return sequence;
+    // At once: a pause between two of them would be a quiet moment of the stream, and make the next one late.
+    const acks = await Promise.all(
+      events.map((event) => js.publish(`${this.name}.${event.key}`, event.body ?? this.bodyOf(event))),
+    );
+    const sequences = acks.map(({ seq }) => seq);
+    if (sequences.some((sequence, at) => at > 0 && sequence <= sequences[at - 1]!))
+      throw new Error(`stored in another order: ${sequences}`);
+    return sequences.at(-1) ?? 0;
   }
 
   async get(path: string, headers: Record<string, string> = {}): Promise<Answered> {

@@ -20,6 +20,10 @@ afterAll(async () => {
   await world?.stop();
 });
 
+/** No pause of a busy machine is taken for the end of the events: what comes after it would be late. */
+const ORDER = { idle: '1s' } as const;
+/** What a restore has claimed counts as somebody's for a lease. */
+const CALM = { order: ORDER, cluster: { lease: '1s' } } as const;
 const KEYS = Array.from({ length: 20 }, (_, at) => `key-${at}`);
 
 /** Events of all keys, out of order by up to 40 ms, some twice. */
@@ -69,7 +73,7 @@ async function untilAll(app: TestApp, all: readonly TestEvent[], read = app.stor
 
 describe('a savepoint', () => {
   it('is taken while the node runs, and says what is in it', async () => {
-    const app = await (await world.app()).run();
+    const app = await (await world.app(CALM)).run();
     const all = events(1, 300, 0);
     await app.publish(...all);
     await untilAll(app, all);
@@ -103,7 +107,7 @@ describe('a savepoint', () => {
   it.each([PARTITIONS, 3, 7, 8])(
     'goes on exactly where it was in %i partitions of another application',
     async (count) => {
-      const app = await (await world.app({ order: { settle: '300ms', idle: '500ms' } })).run();
+      const app = await (await world.app({ ...CALM, order: { ...ORDER, settle: '300ms' } })).run();
       const before = events(count + 10, 250, 0);
       const after = events(count + 20, 150, 2_000);
       await app.publish(...before);
@@ -140,7 +144,7 @@ describe('a savepoint', () => {
   );
 
   it('goes from Redis into SQLite and back, with everything in it', async () => {
-    const app = await (await world.app()).run();
+    const app = await (await world.app(CALM)).run();
     const before = [...events(5, 250, 0), { id: 'bad', key: 'key-2', at: 1_200, refuse: true }];
     await app.publish(...before);
     await untilAll(app, before.slice(0, -1));
@@ -171,7 +175,7 @@ describe('a savepoint', () => {
   });
 
   it('that is restored in part is not started from, and the restore is simply run again', async () => {
-    const app = await (await world.app()).run();
+    const app = await (await world.app(CALM)).run();
     await app.publish(...events(2, 100, 0));
     await app.untilStored('key-1', expected(events(2, 100, 0), 'key-1'));
     await app.drain();
@@ -195,7 +199,7 @@ describe('a savepoint', () => {
 
 describe('verify and replay', () => {
   it('names the first key that is not what the stream gives, and a replay from the start mends it', async () => {
-    const app = await (await world.app()).run();
+    const app = await (await world.app(CALM)).run();
     const all = [...events(3, 200, 0), { id: 'bad', key: 'key-2', at: 900, refuse: true }];
     await app.publish(...all);
     await untilAll(app, all.slice(0, -1));
@@ -223,7 +227,7 @@ describe('verify and replay', () => {
   });
 
   it('says so where the start of the stream is gone', async () => {
-    const app = await (await world.app()).run();
+    const app = await (await world.app(CALM)).run();
     const all = events(4, 50, 0);
     await app.publish(...all);
     await untilAll(app, all);
