@@ -2,6 +2,7 @@
 import { defaultFile } from './default-file.js';
 import { errorReference } from './error-reference.js';
 import { jsonSchema, jsonText } from './json-schema.js';
+import { optionReference } from './options-table.js';
 
 /** Path from the root of the repository, and the text that must be there. */
 interface GeneratedFile {
@@ -15,5 +16,6 @@ export function generatedFiles(): readonly GeneratedFile[] {
     { path: 'config/default.yaml', text: defaultFile() },
     { path: 'config/schema.json', text: `${jsonText(jsonSchema())}\n` },
     { path: 'docs/errors.md', text: errorReference() },
+    { path: 'docs/options.md', text: optionReference() },
   ];
 }

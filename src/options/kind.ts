@@ -18,7 +18,7 @@ export interface Kind<Input, Value, Suffix extends string = ''> {
   readonly suffix: Suffix;
   /** What stands for the value in `--help`. */
   readonly placeholder: string;
-  /** What is allowed, for the README. */
+  /** What is allowed, for docs/options.md. */
   readonly allowed: string;
   readonly schema: JsonSchema;
   // Methods, not function properties: kinds of different values stay assignable to one type.

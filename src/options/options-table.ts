@@ -1,4 +1,4 @@
-/** The table of options in the README. */
+/** The reference of the options, docs/options.md. */
 import { defaultText } from './default-text.js';
 import { optionRows } from './types.js';
 
@@ -13,12 +13,14 @@ export function optionsTable(): string {
   return `${lines.join('\n')}\n`;
 }
 
-const BEGIN = '<!-- options:begin';
-const END = '<!-- options:end -->';
+/** The page as it must be. */
+export function optionReference(): string {
+  return `# Options
 
-/** The README with the table between its two markers as it must be. */
-export function withOptionsTable(readme: string): string {
-  const begin = readme.indexOf('\n', readme.indexOf(BEGIN)) + 1;
-  const end = readme.indexOf(END);
-  return `${readme.slice(0, begin)}${optionsTable()}${readme.slice(end)}`;
+Flag over environment over YAML file over default; unknown names are refused with a suggestion. \`order.settle\` is the flag
+\`--order-settle\`, the variable \`MILLRACE_ORDER_SETTLE\`, and \`settle\` below \`order\` in the file; some have a shorter flag,
+which \`--help\` shows. \`millrace config\` prints each value and where it came from. This page is made from
+\`src/options/table.ts\` by \`npm run generate\`.
+
+${optionsTable()}`;
 }

@@ -1,5 +1,5 @@
 /**
- * The one table of options. Types, validation, JSON Schema, --help, the README table and config/default.yaml are all
+ * The one table of options. Types, validation, JSON Schema, --help, docs/options.md and config/default.yaml are all
  * derived from it; after a change here, `node dist/src/options/generate.js` writes the two generated files again.
  *
  * The order of the rows is the order in which people read them.

@@ -7,7 +7,6 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { StatusView } from '../../src/http/status-view.js';
-import { withOptionsTable } from '../../src/options/options-table.js';
 import { Cluster } from '../support/cluster.js';
 import { until } from '../support/until.js';
 import { killCommands, run, start } from './cli-process.js';
@@ -54,13 +53,27 @@ afterAll(async () => {
   await rm(cwd, { recursive: true, force: true });
 });
 
-it('has the options as they are: npm run generate', () => {
-  expect(withOptionsTable(readme)).toBe(readme);
+it('names for every line of the guarantee the tests that prove it', async () => {
+  const rows = /\| promised \|[^\n]*\n[^\n]*\n((?:\|[^\n]*\n)+)/.exec(readme)![1]!.trim().split('\n');
+  expect(rows.length).toBeGreaterThan(7);
+  for (const row of rows) {
+    const tests = [...row.matchAll(/\]\((test\/[^)]+\.test\.ts)\)/g)].map(([, path]) => path!);
+    expect(tests.length, row).toBeGreaterThan(0);
+    for (const path of tests) expect(await readFile(join(root, path), 'utf8'), path).toMatch(/\bit(?:\.\w+)*\(/);
+  }
 });
 
-it('names files that exist', async () => {
-  for (const [, path] of readme.matchAll(/\]\(([^)#]+)\)/g)) {
-    if (!path!.startsWith('http')) await readFile(join(root, path!));
+it('names files that exist, and headings that they have', async () => {
+  for (const [, path, anchor] of readme.matchAll(/\]\(([^)#]+)(?:#([^)]+))?\)/g)) {
+    if (path!.startsWith('http')) continue;
+    const text = await readFile(join(root, path!), 'utf8');
+    const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+      title!
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    );
+    if (anchor !== undefined) expect(headings, path).toContain(anchor);
   }
 });
 

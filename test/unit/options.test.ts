@@ -490,7 +490,7 @@ describe('what is generated', () => {
     expect([variableOf('order.aheadMax'), flagOf('nats.tlsCa')]).toEqual(['MILLRACE_ORDER_AHEAD_MAX', 'nats-tls-ca']);
   });
 
-  it('has every row in the README table and in the schema', () => {
+  it('has every row in the table of docs/options.md and in the schema', () => {
     const table = optionsTable();
     interface Schema {
       readonly properties: Record<string, Schema & { description: string }>;
