@@ -3,9 +3,9 @@
  * work per event of the thread side, whatever else the machine does: the clock of checkpoints counts events, at
  * `--rate` (150,000) a second, so a busy machine makes neither more commits nor fewer.
  *
- *   node dist/test/bench/thread.js [--events 300000] [--keys 100000] [--order time|none] [--rate N]
+ *   node --max-semi-space-size=32 dist/test/bench/thread.js [--events 300000] [--keys 100000] [--order time|none] [--rate N]
  *
- * `none` is without dedupe. It does not measure the router, NATS, nor the way between threads. Collections run partly in
+ * The flag gives it the room for young objects that a host's thread has. `none` is without dedupe. It does not measure the router, NATS, nor the way between threads. Collections run partly in
  * helper threads: "process" counts them, "thread" does not.
  */
 import { mkdtemp, rm } from 'node:fs/promises';

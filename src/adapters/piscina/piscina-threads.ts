@@ -14,7 +14,7 @@ import type { Fault, HostToMain } from '../../protocol/messages.js';
 
 /**
  * Three halves of 32 MiB, twice what Node takes: a state lives until its key's next event, and the more of them die before
- * a collection, the fewer it copies. 8 to 11 % of the CPU per event, for some 30 MB (test/bench/RESULTS.md).
+ * a collection, the fewer it copies. About a tenth of the CPU per event, for some 30 MB (test/bench/RESULTS.md).
  */
 const YOUNG_MB = 96;
 
