@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,10 +30,13 @@ export async function installInProject(): Promise<UserProject> {
   const archive = (await readdir(work)).find((name) => name.endsWith('.tgz'))!;
   for (const place of [...(await runtimePackages()), ...TYPES_OF_NODE])
     await cp(join(root, place), join(dir, place), { recursive: true });
+  await linkPrograms(dir);
   const own = { name: 'project', private: true, type: 'module', devDependencies: { '@types/node': '*' } };
   await writeFile(join(dir, 'package.json'), JSON.stringify(own));
   const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
-  await exec('npm', ['install', '--offline', ...quiet, join(work, archive)], { cwd: dir });
+  // With an empty cache: what npm does not find in the project, it cannot have from anywhere.
+  const env = { ...process.env, npm_config_cache: join(work, 'cache') };
+  await exec('npm', ['install', '--offline', ...quiet, join(work, archive)], { cwd: dir, env });
   return {
     dir,
     bin: join(dir, 'node_modules/.bin/millrace'),
@@ -48,4 +51,15 @@ async function runtimePackages(): Promise<string[]> {
   };
   const places = Object.entries(packages).flatMap(([place, { dev }]) => (place === '' || dev === true ? [] : [place]));
   return places.filter((place) => existsSync(join(root, place)));
+}
+
+/** npm takes a package whose programs are not linked for a broken one, and fetches it. */
+async function linkPrograms(dir: string): Promise<void> {
+  const from = join(root, 'node_modules/.bin');
+  const to = join(dir, 'node_modules/.bin');
+  await mkdir(to, { recursive: true });
+  for (const name of await readdir(from)) {
+    const target = await readlink(join(from, name));
+    if (existsSync(join(to, target))) await symlink(target, join(to, name));
+  }
 }
