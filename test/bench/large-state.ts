@@ -19,12 +19,12 @@ import { RedisCheckpointStore } from '../../src/adapters/redis/redis-checkpoint-
 import { connectRedis, untilRedisReady } from '../../src/adapters/redis/redis-connection.js';
 import { composeNode } from '../../src/compose/node.js';
 import { provision } from '../../src/compose/provision.js';
-import { emptyCounters, encodeRecord, RECORD_FORMAT } from '../../src/core/checkpoint/record.js';
-import { PARTITION_HASH, partitionOf } from '../../src/core/key/partition.js';
+import { partitionOf } from '../../src/core/key/partition.js';
 import { defaultOptions } from '../../src/options/resolve.js';
 import { locateServers } from '../../src/services/binaries.js';
 import { startNatsServer } from '../../src/services/nats-server.js';
 import { startRedisServer } from '../../src/services/redis-server.js';
+import { firstRecord } from '../support/first-record.js';
 import { TOLD } from './telling-handler.js';
 
 const PARTITIONS = 64;
@@ -90,23 +90,7 @@ async function fill(url: string, keys: number): Promise<void> {
   }
   const none = { set: [], remove: [] };
   for (let partition = 0; partition < PARTITIONS; partition++) {
-    const unset = Number.NEGATIVE_INFINITY;
-    const record = encodeRecord({
-      format: RECORD_FORMAT,
-      layout: { app: 'main', partitions: PARTITIONS, hash: PARTITION_HASH },
-      partition,
-      chain: [{ stream: 'EVENTS', base: 0 }],
-      position: { floor: 0, above: [] },
-      anchor: { sequence: 0, time: '' },
-      watermark: unset,
-      maxTime: unset,
-      arrival: unset,
-      due: [],
-      counters: emptyCounters(),
-      deadStored: 0,
-      gaps: [],
-      savedAt: Date.now(),
-    });
+    const record = firstRecord(partition, PARTITIONS, { floor: 0, above: [] });
     const owner = '1:fill';
     await store.claim({ partition, owner, seen: undefined, record });
     const beside = { dedupePut: [], dedupeDrop: [], dead: none, parked: none, outbox: none };

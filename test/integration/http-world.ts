@@ -5,9 +5,7 @@ import { MemoryCheckpointStore } from '../../src/adapters/memory/memory-checkpoi
 import { MemoryEventLog } from '../../src/adapters/memory/memory-event-log.js';
 import { systemClock } from '../../src/adapters/system/system-clock.js';
 import type { Commit } from '../../src/core/checkpoint/commit.js';
-import { emptyCounters, encodeRecord, RECORD_FORMAT } from '../../src/core/checkpoint/record.js';
 import type { Rejection } from '../../src/core/event/reject.js';
-import { PARTITION_HASH } from '../../src/core/key/partition.js';
 import type { ErrorBody } from '../../src/http/answer.js';
 import type { HttpDependencies } from '../../src/http/app.js';
 import { serveHttp } from '../../src/http/serve-http.js';
@@ -22,6 +20,7 @@ import { Ingest } from '../../src/runtime/ingest.js';
 import type { NodeStatus } from '../../src/runtime/node-status.js';
 import type { KeyState } from '../../src/runtime/state-reader.js';
 import { StateReader } from '../../src/runtime/state-reader.js';
+import { firstRecord } from '../support/first-record.js';
 
 export const PARTITIONS = 8;
 
@@ -162,23 +161,7 @@ export class HttpWorld {
     floor: number,
     parts: Partial<Pick<Commit, 'state' | 'dead'>> = {},
   ): Promise<void> {
-    const unset = Number.NEGATIVE_INFINITY;
-    const record = encodeRecord({
-      format: RECORD_FORMAT,
-      layout: { app: 'main', partitions: PARTITIONS, hash: PARTITION_HASH },
-      partition,
-      chain: [{ stream: 'EVENTS', base: 0 }],
-      position: { floor, above: [] },
-      anchor: { sequence: 0, time: '' },
-      watermark: unset,
-      maxTime: unset,
-      arrival: unset,
-      due: [],
-      counters: emptyCounters(),
-      deadStored: 0,
-      gaps: [],
-      savedAt: Date.now(),
-    });
+    const record = firstRecord(partition, PARTITIONS, { floor, above: [] });
     const none = { set: [], remove: [] };
     await this.store.claim({ partition, owner: '1:a', seen: undefined, record });
     const commit = { partition, owner: '1:a', number: 1, record, dedupePut: [], dedupeDrop: [] };

@@ -1,12 +1,12 @@
 /** Reads of durable state: never before the event is decided in what is stored (I10). */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MemoryCheckpointStore } from '../../src/adapters/memory/memory-checkpoint-store.js';
-import { emptyCounters, encodeRecord, RECORD_FORMAT } from '../../src/core/checkpoint/record.js';
 import { partitionOf } from '../../src/core/key/partition.js';
 import type { Position } from '../../src/core/position/position-window.js';
 import type { Clock } from '../../src/ports/clock.js';
 import { StateReader } from '../../src/runtime/state-reader.js';
 import { commitOf } from '../contract/checkpoint-store.contract.js';
+import { firstRecord } from '../support/first-record.js';
 
 const PARTITIONS = 8;
 const partition = partitionOf('a', PARTITIONS);
@@ -25,23 +25,7 @@ class QuickClock implements Clock {
   }
 }
 
-const recordAt = (position: Position): string =>
-  encodeRecord({
-    format: RECORD_FORMAT,
-    layout: { app: 'main', partitions: PARTITIONS, hash: 'fnv1a32' },
-    partition,
-    chain: [{ stream: 'EVENTS', base: 0 }],
-    position,
-    anchor: { sequence: 0, time: '' },
-    watermark: Number.NEGATIVE_INFINITY,
-    maxTime: Number.NEGATIVE_INFINITY,
-    arrival: Number.NEGATIVE_INFINITY,
-    due: [],
-    counters: emptyCounters(),
-    deadStored: 0,
-    gaps: [],
-    savedAt: 0,
-  });
+const recordAt = (position: Position): string => firstRecord(partition, PARTITIONS, position);
 
 let store: MemoryCheckpointStore;
 let reader: StateReader;

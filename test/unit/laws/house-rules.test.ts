@@ -44,7 +44,7 @@ const LONG_FILES: Readonly<Record<string, { readonly linesMax: number; readonly 
     linesMax: 360,
     reason: 'the life of a partition in a thread: claim, load, commit, halt',
   },
-  'src/options/table.ts': { linesMax: 450, reason: 'one row per option, and every option in one table' },
+  'src/options/table.ts': { linesMax: 400, reason: 'one row per option, and every option in one table' },
 };
 
 const linesOf = ({ text }: SourceFile): number => text.split('\n').length - 1;
