@@ -36,7 +36,7 @@ export class HostMessages {
         lifecycle.refused(message);
         return;
       case 'stopped':
-        void lifecycle.stopped(message);
+        lifecycle.stopped(message);
         return;
       case 'released':
         lifecycle.handover.released(message);

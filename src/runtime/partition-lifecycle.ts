@@ -16,7 +16,7 @@ import type { LogLine } from '../ports/log.js';
 import type { Claim, Membership } from '../ports/membership.js';
 import type { HostLink } from '../ports/threads.js';
 import { faultOf } from '../protocol/fault.js';
-import type { HostToMain, PartitionReport } from '../protocol/messages.js';
+import type { Fault, HostToMain, PartitionReport } from '../protocol/messages.js';
 import { pause, retrying } from '../retrying.js';
 import { Claiming } from './claiming.js';
 import { Halts } from './halts.js';
@@ -204,39 +204,46 @@ export class PartitionLifecycle {
     else this.halts.halt(partition, fault);
   }
 
-  /** N2. The host has dropped a running partition. */
-  async stopped({ partition, epoch, fault }: Message<'stopped'>): Promise<void> {
-    const { coordinator, clock, line, router, rewinds, phase } = this.#deps;
+  /** The host has dropped a running partition. */
+  stopped({ partition, epoch, fault }: Message<'stopped'>): void {
     const status = this.#table.get(partition);
     if (status === undefined || status.epoch !== epoch || status.phase === 'halted') return;
     if (status.phase === 'releasing') {
       void this.handover.letGo(status, undefined);
       return;
     }
-    if (phase() === 'draining') return;
-    router.halt(partition);
-    if (fault.code !== 'FENCED') {
-      this.halts.halt(partition, fault);
-      return;
-    }
+    if (this.#deps.phase() === 'draining') return;
+    this.#deps.router.halt(partition);
+    if (fault.code === 'FENCED') void this.#fenced(status, fault);
+    else this.halts.halt(partition, fault);
+  }
+
+  /** N2. */
+  async #fenced(status: PartitionStatus, fault: Fault): Promise<void> {
+    const { partition } = status;
+    const { coordinator, clock, line, rewinds } = this.#deps;
     line('warn', 'partition.fenced', { partition, message: fault.message });
     setPhase(status, 'unclaimed', clock.now(), fault);
     rewinds.await(partition);
     const isWanted = (): boolean => this.#isAlive() && status.phase === 'unclaimed';
-    const holder = await retrying(clock, line, 'partition.holder', isWanted, () => coordinator.holder(partition));
-    if (!isWanted()) return;
-    if (holder !== undefined && holder.epoch !== status.epoch) {
-      if (this.#options.isShared) {
-        this.handover.lost(partition, holder);
+    try {
+      const holder = await retrying(clock, line, 'partition.holder', isWanted, () => coordinator.holder(partition));
+      if (!isWanted()) return;
+      if (holder !== undefined && holder.epoch !== status.epoch) {
+        if (this.#options.isShared) {
+          this.handover.lost(partition, holder);
+          return;
+        }
+        const message = `partition ${partition}: node ${holder.node} has claimed it with epoch ${holder.epoch}, ours was ${status.epoch}`;
+        this.halts.halt(partition, { code: 'FENCED', message, problems: [] });
         return;
       }
-      const message = `partition ${partition}: node ${holder.node} has claimed it with epoch ${holder.epoch}, ours was ${status.epoch}`;
-      this.halts.halt(partition, { code: 'FENCED', message, problems: [] });
-      return;
+      status.recoveries++;
+      await pause(clock, RECLAIM_MS);
+      if (isWanted()) await this.#claim(status);
+    } catch (error) {
+      if (isWanted()) this.halts.halt(partition, faultOf(error));
     }
-    status.recoveries++;
-    await pause(clock, RECLAIM_MS);
-    if (isWanted()) await this.#claim(status);
   }
 
   /** An operator has made room in a partition that had stopped because it was full. */

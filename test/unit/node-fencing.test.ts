@@ -137,6 +137,15 @@ describe('a fenced partition', () => {
     await node.drain();
   });
 
+  it('N3: whose claim cannot be read stands still with the reason', async () => {
+    const { node, coordinator, threads } = await startNode();
+    coordinator.holder = () => Promise.reject(new MillraceError('CORRUPT_CHECKPOINT', 'the claim is damaged'));
+    threads.fence(0);
+    await until(() => node.status().partitions[0]!.phase === 'halted', 10_000, 'the partition stands still');
+    expect(node.status().partitions[0]!.fault).toMatchObject({ code: 'CORRUPT_CHECKPOINT' });
+    await node.drain();
+  });
+
   it('N2: whose thread dies before it can be claimed again is claimed by the thread that replaces it', async () => {
     const clock = new HandClock();
     const { node, threads } = makeNode(clock);
