@@ -1,4 +1,5 @@
 /** Looks at the servers of an application as a node would use them. Part of the composition root. */
+import { existsSync } from 'node:fs';
 import { connectNats } from '../adapters/nats/connect-nats.js';
 import { examineNats } from '../adapters/nats/examine-nats.js';
 import { JetStreamLog } from '../adapters/nats/jetstream-log.js';
@@ -6,6 +7,7 @@ import { NatsKvCoordinator } from '../adapters/nats/nats-kv-coordinator.js';
 import { examineRedis } from '../adapters/redis/examine-redis.js';
 import { closeRedis, untilRedisReady } from '../adapters/redis/redis-connection.js';
 import { examinePostgres, examineSqlite } from '../adapters/sql/examine-sql.js';
+import { MillraceError } from '../errors.js';
 import type { Options } from '../options/types.js';
 import { sqlitePath } from '../options/urls.js';
 import type { LogLine } from '../ports/log.js';
@@ -23,6 +25,9 @@ const WAIT_MS = 3_000;
 export async function examine(options: Options, line: LogLine, monitor: string | undefined): Promise<Finding[]> {
   const rules = { checkpointMs: options.checkpoint.intervalMs, aheadMsMax: options.order.aheadMaxMs };
   if (isSql(options)) {
+    const path = sqlitePath(options.sql.url);
+    // To open a file that is not there would make it.
+    if (path !== undefined && !existsSync(path)) throw new MillraceError('SQL_SCHEMA', `there is no file ${path}`);
     const { database } = await provisionSql(options, false);
     const found: Finding = { check: 'sql.schema', level: 'ok', found: `${database} has the tables of this version` };
     return [found, ...(await examineDatabase(options))];

@@ -1,5 +1,5 @@
 /** The doctor on SQL databases: what it says of a file and of a real server that is set safely, unsafely, or not for us. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -26,7 +26,11 @@ async function examined(url: string): Promise<{ code: number | null; of: Map<str
 
 it('looks at a SQLite file, its journal, its disk and our rights', async () => {
   const url = 'sqlite:data.sqlite';
-  expect(await run(['doctor', '--sql', url], { cwd })).toMatchObject({ code: 1 });
+  expect(await run(['doctor', '--sql', url], { cwd })).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('no file'),
+  });
+  expect(await readdir(cwd)).toEqual([]);
   expect(await run(['provision', '--sql', url], { cwd })).toMatchObject({ code: 0 });
   const { of } = await examined(url);
   expect([...of.keys()]).toEqual([
