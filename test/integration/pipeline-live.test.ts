@@ -14,6 +14,7 @@ vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const SECONDS = 9;
 const PER_SECOND = 1_500;
+const WINDOW_MS = 3_000;
 
 let cluster: Cluster;
 
@@ -54,6 +55,8 @@ it('nothing is late although the node stands still for seconds, is drained, is k
     threads: 2,
     stream: { name: 'LIVE', subjects: 'live.*' },
     checkpoint: { interval: '100ms' },
+    // Long enough for a publisher that a busy machine holds up.
+    order: { settle: `${WINDOW_MS}ms`, idle: `${WINDOW_MS}ms` },
   });
   let node = await cluster.node(options).ready();
   const publishing = live(10, 'live');
@@ -76,7 +79,8 @@ it('nothing is late although the node stands still for seconds, is drained, is k
   node = await cluster.node(options).ready();
 
   await publishing;
-  const wanted = expected(await capture(cluster.nc, 'LIVE'), ledgerRules);
+  const rules = { ...ledgerRules, settleMs: WINDOW_MS, idleMs: WINDOW_MS };
+  const wanted = expected(await capture(cluster.nc, 'LIVE'), rules);
   expect(wanted.events).toBeGreaterThan(SECONDS * PER_SECOND);
   // The last events are not held for ever: the partitions fall quiet.
   await untilDecided(cluster.db, 'live', wanted.events, 10_000);
