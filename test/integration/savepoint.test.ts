@@ -21,9 +21,7 @@ afterAll(async () => {
 });
 
 /** No pause of a busy machine is taken for the end of the events: what comes after it would be late. */
-const ORDER = { idle: '1s' } as const;
-/** What a restore has claimed counts as somebody's for a lease. */
-const CALM = { order: ORDER, cluster: { lease: '1s' } } as const;
+const CALM = { order: { idle: '1s' } } as const;
 const KEYS = Array.from({ length: 20 }, (_, at) => `key-${at}`);
 
 /** Events of all keys, out of order by up to 40 ms, some twice. */
@@ -107,7 +105,7 @@ describe('a savepoint', () => {
   it.each([PARTITIONS, 3, 7, 8])(
     'goes on exactly where it was in %i partitions of another application',
     async (count) => {
-      const app = await (await world.app({ ...CALM, order: { ...ORDER, settle: '300ms' } })).run();
+      const app = await (await world.app({ order: { ...CALM.order, settle: '300ms' } })).run();
       const before = events(count + 10, 250, 0);
       const after = events(count + 20, 150, 2_000);
       await app.publish(...before);
