@@ -10,7 +10,7 @@
 import { MillraceError, messageOf } from '../../errors.js';
 import { type Reading, type ReadSink, timeText } from '../../ports/event-log.js';
 import type { LogLine } from '../../ports/log.js';
-import type { SqlRow } from './sql-database.js';
+import type { SqlRow, SqlValue } from './sql-database.js';
 import type { NextEvents } from './sql-event-log.js';
 import { unescapeText } from './stored-text.js';
 
@@ -149,8 +149,8 @@ export class SqlReading implements Reading {
         timeMs,
         timeNanos,
         bytes,
-        (headers as Uint8Array | null) ?? headersOf(id as string | null),
-        payload as Uint8Array,
+        headers === null ? headersOf(id as string | null) : bytesOf(headers),
+        bytesOf(payload),
       ),
     );
   }
@@ -169,7 +169,10 @@ export class SqlReading implements Reading {
   }
 
   #adapt(rows: readonly SqlRow[]): void {
-    const largest = rows.reduce((most, [, , , , payload]) => Math.max(most, (payload as Uint8Array).length), 1);
+    const largest = rows.reduce(
+      (most, [, , , , payload]) => Math.max(most, (payload as Uint8Array | string).length),
+      1,
+    );
     this.#limit = Math.max(1, Math.min(this.#limit * 2, ROWS_MAX, Math.floor(BYTES_AIM / largest)));
   }
 
@@ -200,6 +203,11 @@ export class SqlReading implements Reading {
 }
 
 /** What a publisher over NATS would have sent with the event. */
+/** SQLite keeps what it is given: a text that somebody's own statement wrote comes back as one. */
+function bytesOf(value: SqlValue | undefined): Uint8Array {
+  return typeof value === 'string' ? encoder.encode(value) : (value as Uint8Array);
+}
+
 function headersOf(id: string | null): Uint8Array | undefined {
   return id === null ? undefined : encoder.encode(`NATS/1.0\r\nNats-Msg-Id: ${unescapeText(id)}\r\n\r\n`);
 }
