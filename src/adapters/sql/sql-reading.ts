@@ -202,12 +202,12 @@ export class SqlReading implements Reading {
   }
 }
 
-/** What a publisher over NATS would have sent with the event. */
 /** SQLite keeps what it is given: a text that somebody's own statement wrote comes back as one. */
 function bytesOf(value: SqlValue | undefined): Uint8Array {
   return typeof value === 'string' ? encoder.encode(value) : (value as Uint8Array);
 }
 
+/** What a publisher over NATS would have sent with the event. */
 function headersOf(id: string | null): Uint8Array | undefined {
   return id === null ? undefined : encoder.encode(`NATS/1.0\r\nNats-Msg-Id: ${unescapeText(id)}\r\n\r\n`);
 }
