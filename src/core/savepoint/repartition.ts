@@ -68,9 +68,9 @@ export class Repartition {
     const newest = sources.reduce((a, b) => (b.anchor.sequence > a.anchor.sequence ? b : a));
     const times = (of: (record: PartitionRecord) => number): number[] => sources.map(of).filter(Number.isFinite);
     const unset = Number.NEGATIVE_INFINITY;
-    // Behind the slowest: what is read again is then held and ordered again.
-    const watermarks = times(({ watermark }) => watermark);
-    const maxTimes = times(({ maxTime }) => maxTime);
+    // Behind the slowest, also one that had seen nothing: what is read again is then held and ordered again.
+    const watermark = Math.min(...sources.map((source) => source.watermark));
+    const maxTime = Math.min(...sources.map((source) => source.maxTime));
     // Their order among themselves is known to their old partition only: held again, they come in the order of time.
     const isDue = sources.some(({ due }) => due.length > 0);
     return {
@@ -80,8 +80,8 @@ export class Repartition {
       chain: first.chain,
       position: { floor, above: clipped(above, floor) },
       anchor: newest.anchor,
-      watermark: isDue || watermarks.length === 0 ? unset : Math.min(...watermarks),
-      maxTime: isDue || maxTimes.length === 0 ? unset : Math.min(...maxTimes),
+      watermark: isDue ? unset : watermark,
+      maxTime: isDue ? unset : maxTime,
       arrival: Math.max(unset, ...times(({ arrival }) => arrival)),
       due: [],
       counters: this.#counters(partition),
