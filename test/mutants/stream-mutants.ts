@@ -191,4 +191,20 @@ export const streamMutants: readonly Mutant[] = [
             Object.assign(reader, record);`,
     suites: [],
   },
+  {
+    id: 'never-ran-counts-as-decided',
+    failure: 'lose events in a restore under another partition count: those of a partition that never ran',
+    file: 'core/savepoint/repartition.js',
+    find: 'partition, first, gaps',
+    replace: 'partition, first: 1e9, gaps',
+    suites: ['property/repartition'],
+  },
+  {
+    id: 'restored-ahead-of-a-source',
+    failure: 'reorder after a restore under another partition count: the watermark is that of the fastest source',
+    file: 'core/savepoint/repartition.js',
+    find: 'Math.min(...sources.map((source) => source.watermark))',
+    replace: 'Math.max(...sources.map((source) => source.watermark))',
+    suites: ['property/repartition'],
+  },
 ];

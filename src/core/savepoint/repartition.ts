@@ -6,11 +6,12 @@
  * events between the lowest floor and the highest decided sequence, in stream order, and builds those sets.
  *
  * Invariants
- * Y1. An event is decided at the new position of its new partition iff it was at the old position of its old one.
+ * Y1. An event is decided at the new position of its new partition iff it was at the old position of its old one. One
+ *     that never ran has decided nothing, and holds back those that its keys come into like every other.
  * Y2. Two partitions share keys iff their numbers are equal modulo the greatest common divisor of the counts.
  */
 import type { Counters, Layout, PartitionRecord } from '../checkpoint/record.js';
-import { emptyCounters } from '../checkpoint/record.js';
+import { emptyCounters, firstRecord } from '../checkpoint/record.js';
 import { isDecided } from '../position/position-window.js';
 import { withRange } from '../position/ranges.js';
 
@@ -21,11 +22,11 @@ export class Repartition {
   /** Decided ranges above the floor of each new partition, and whether an undecided event came since the last one. */
   readonly #above = new Map<number, { ranges: number[]; isBroken: boolean }>();
 
-  /** `old` by partition; those that never ran are missing. `layout` is the new one. */
-  constructor(old: ReadonlyMap<number, PartitionRecord>, oldCount: number, layout: Layout) {
-    this.#old = old;
+  /** `old` by partition; those that never ran are missing. `layout` is the new one, `first` where the stream begins. */
+  constructor(old: ReadonlyMap<number, PartitionRecord>, oldCount: number, layout: Layout, first: number) {
     this.#oldCount = oldCount;
     this.#layout = layout;
+    this.#old = oldCount === layout.partitions ? old : completed(old, oldCount, first);
   }
 
   /** First and last sequence that `decided` must be told, or undefined if none. */
@@ -39,10 +40,10 @@ export class Repartition {
 
   /** An event of the range, in stream order, with the partitions that it had and gets. */
   decided(sequence: number, oldPartition: number, partition: number): void {
-    const record = this.#old.get(oldPartition);
+    const { position } = this.#old.get(oldPartition)!;
     const above = this.#above.get(partition) ?? { ranges: [], isBroken: true };
     this.#above.set(partition, above);
-    if (record === undefined || !isDecided(record.position, sequence)) {
+    if (!isDecided(position, sequence)) {
       above.isBroken = true;
       return;
     }
@@ -57,7 +58,7 @@ export class Repartition {
     return [...this.#old.keys()].filter((old) => old % step === partition % step);
   }
 
-  /** The first record of a new partition; undefined if none of its sources ever ran. Counters go to the lowest number. */
+  /** The first record of a new partition; undefined if no source is known. Counters go to the lowest number. */
   record(partition: number, deadStored: number): PartitionRecord | undefined {
     const sources = this.sources(partition).map((old) => this.#old.get(old)!);
     const [first] = sources;
@@ -66,7 +67,6 @@ export class Repartition {
     const floor = Math.min(...sources.map(({ position }) => position.floor));
     const above = (this.#above.get(partition)?.ranges ?? []).filter((_, at, all) => all[at | 1]! > floor);
     const newest = sources.reduce((a, b) => (b.anchor.sequence > a.anchor.sequence ? b : a));
-    const times = (of: (record: PartitionRecord) => number): number[] => sources.map(of).filter(Number.isFinite);
     const unset = Number.NEGATIVE_INFINITY;
     // Behind the slowest, also one that had seen nothing: what is read again is then held and ordered again.
     const watermark = Math.min(...sources.map((source) => source.watermark));
@@ -82,7 +82,7 @@ export class Repartition {
       anchor: newest.anchor,
       watermark: isDue ? unset : watermark,
       maxTime: isDue ? unset : maxTime,
-      arrival: Math.max(unset, ...times(({ arrival }) => arrival)),
+      arrival: Math.max(...sources.map(({ arrival }) => arrival)),
       due: [],
       counters: this.#counters(partition),
       deadStored,
@@ -103,6 +103,21 @@ export class Repartition {
     }
     return sum;
   }
+}
+
+/** With a record for each partition, unless nothing is known at all. */
+function completed(
+  old: ReadonlyMap<number, PartitionRecord>,
+  oldCount: number,
+  first: number,
+): ReadonlyMap<number, PartitionRecord> {
+  const [known] = old.values();
+  if (known === undefined) return old;
+  const { layout, chain } = known;
+  const all = new Map(old);
+  for (let partition = 0; partition < oldCount; partition++)
+    if (!all.has(partition)) all.set(partition, firstRecord({ layout, chain, partition, first, gaps: [], savedAt: 0 }));
+  return all;
 }
 
 function clipped(ranges: readonly number[], floor: number): number[] {

@@ -49,7 +49,8 @@ export async function restoreSavepoint(
   if (!replace) await checkEmpty(deps.store, layout);
   const records = await recordsOf(source);
   checkStreams(source.head, records, layout, deps);
-  const plan = new Repartition(records, source.head.partitions, layout);
+  const { first } = await deps.log.info(newestOf(deps.chainOf(0)).stream);
+  const plan = new Repartition(records, source.head.partitions, layout, first);
   await askStream(plan, source.head.partitions, options, deps);
   const { partitions } = layout;
   const fillings = new Map<number, Filling>();
