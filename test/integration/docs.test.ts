@@ -12,6 +12,7 @@ import { defaultOptions } from '../../src/options/resolve.js';
 import { type OptionsInput, optionRows } from '../../src/options/types.js';
 import { Cluster } from '../support/cluster.js';
 import { until } from '../support/until.js';
+import { untilStates } from '../support/until-states.js';
 import { killCommands, run, start } from './cli-process.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -162,15 +163,7 @@ describe('the examples', async () => {
     } else expect(await run(words(lines[1]!), { cwd })).toMatchObject({ code: 0 });
     const dir = /examples\/([a-z-]+)\//.exec(text)![1]!;
     const expected = JSON.parse(await page(`examples/${dir}/expected.json`)) as Record<string, unknown>;
-    for (const [key, state] of Object.entries(expected))
-      await until(
-        async () => {
-          const answer = (await (await fetch(`${url}/v1/state/${key}`)).json()) as { state?: unknown };
-          return JSON.stringify(answer.state) === JSON.stringify(state);
-        },
-        30_000,
-        `${key} is ${JSON.stringify(state)}`,
-      );
+    await untilStates(url, expected);
     node.child.kill('SIGTERM');
     await node.ended();
     const key = words(lines[2]!)[1]!;

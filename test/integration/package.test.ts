@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nodeBinary } from '../support/node-binaries.js';
-import { until } from '../support/until.js';
+import { untilStates } from '../support/until-states.js';
 import { installInProject, type UserProject } from '../support/user-project.js';
 import { killCommands, run, start } from './cli-process.js';
 
@@ -71,15 +71,7 @@ it('has an example whose input gives what is written beside it', async () => {
   const { url } = await node.event<{ url: string }>('node.ready');
   expect(await run(['publish', ...sql, '--file', `${dir}/events.ndjson`], options)).toMatchObject({ code: 0 });
   const expected = JSON.parse(await readFile(join(cwd, dir, 'expected.json'), 'utf8')) as Record<string, unknown>;
-  for (const [key, state] of Object.entries(expected))
-    await until(
-      async () => {
-        const answer = (await (await fetch(`${url}/v1/state/${key}`)).json()) as { state?: unknown };
-        return JSON.stringify(answer.state) === JSON.stringify(state);
-      },
-      30_000,
-      `${key} is ${JSON.stringify(state)}`,
-    );
+  await untilStates(url, expected);
   node.child.kill('SIGTERM');
   expect((await node.ended()).code).toBe(0);
 });

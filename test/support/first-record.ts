@@ -1,24 +1,11 @@
-/** The first record of a partition: a position, and nothing else. */
-import { emptyCounters, encodeRecord, RECORD_FORMAT } from '../../src/core/checkpoint/record.js';
+/** The stored text of a partition's record that holds a position, and nothing else. */
+import { encodeRecord, firstRecord as recordOf } from '../../src/core/checkpoint/record.js';
 import { PARTITION_HASH } from '../../src/core/key/partition.js';
 import type { Position } from '../../src/core/position/position-window.js';
+import { singleStream } from '../../src/core/position/stream-chain.js';
 
 export function firstRecord(partition: number, partitions: number, position: Position): string {
-  const unset = Number.NEGATIVE_INFINITY;
-  return encodeRecord({
-    format: RECORD_FORMAT,
-    layout: { app: 'main', partitions, hash: PARTITION_HASH },
-    partition,
-    chain: [{ stream: 'EVENTS', base: 0 }],
-    position,
-    anchor: { sequence: 0, time: '' },
-    watermark: unset,
-    maxTime: unset,
-    arrival: unset,
-    due: [],
-    counters: emptyCounters(),
-    deadStored: 0,
-    gaps: [],
-    savedAt: Date.now(),
-  });
+  const layout = { app: 'main', partitions, hash: PARTITION_HASH };
+  const chain = singleStream('EVENTS');
+  return encodeRecord({ ...recordOf({ layout, chain, partition, first: 1, gaps: [], savedAt: Date.now() }), position });
 }
