@@ -6,6 +6,7 @@
  * E2. A sequence that is missing between two delivered events is reported by the jump in numbers, never hidden.
  * E3. `pause` stops new requests; at most what was requested before still arrives.
  * E4. A reading survives restarts and disconnections of the log; it ends with `stop` or with `failed`.
+ * E5. Nothing is appended with an id or a trace that has a line break: REQUEST_INVALID, it would begin another header.
  */
 
 import type { TraceContext } from '../core/event/trace-context.js';

@@ -80,6 +80,8 @@ const PLAIN: EventFormat = {
   type: { kind: 'auto' },
   data: { kind: 'auto' },
 };
+/** What an event without an id is read as, where dedupe is off: the log would take all of these for one. */
+const NO_ID = '#0';
 /** Stands for a key that cannot be used, so that the other parts are still looked at. */
 const ANY_KEY = 'key';
 
@@ -200,7 +202,8 @@ export class Ingest {
     const lost = (['key', 'id', 'time', 'sequence', 'type'] as const).filter(
       (part) => Object.hasOwn(value, part) && event[part] !== own[part],
     );
-    return lost.length === 0 ? event.id : lost.map((part) => `${why}the ${part} is elsewhere (event.${part})`);
+    if (lost.length === 0) return event.id === NO_ID ? id : event.id;
+    return lost.map((part) => `${why}the ${part} is elsewhere (event.${part})`);
   }
 }
 

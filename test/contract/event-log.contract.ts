@@ -279,6 +279,14 @@ export function eventLogContract(title: string, open: () => Promise<LogHarness>)
         ]);
       });
 
+      it('E5: refuses an id and a trace with a line break, and stores nothing of them', async () => {
+        const event = { subject: `${stream.prefix}key`, id: 'id', body: utf8('x') };
+        const forged = 'a\r\nNats-Rollup: all';
+        for (const wrong of [{ id: forged }, { id: 'a\nb' }, { trace: { traceparent: forged } }])
+          await expect(stream.sink.append({ ...event, ...wrong })).rejects.toEqual(code('REQUEST_INVALID'));
+        expect(await stream.sink.append(event)).toMatchObject({ sequence: 1, duplicate: false });
+      });
+
       it('says STREAM_MISSING where no stream takes the subject', async () => {
         const event = { subject: 'nobody.takes.this', id: 'id', body: utf8('x') };
         await expect(stream.sink.append(event)).rejects.toEqual(code('STREAM_MISSING'));

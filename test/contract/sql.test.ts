@@ -1,5 +1,5 @@
 /** The contracts of store, log and coordinator over every SQL database, and the reference model beside the store. */
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SqlCheckpointStore } from '../../src/adapters/sql/sql-checkpoint-store.js';
 import { SqlCoordinator } from '../../src/adapters/sql/sql-coordinator.js';
 import type { SqlDatabase, SqlRow } from '../../src/adapters/sql/sql-database.js';
@@ -7,7 +7,10 @@ import { SqlEventLog } from '../../src/adapters/sql/sql-event-log.js';
 import { SqlEventSink } from '../../src/adapters/sql/sql-event-sink.js';
 import { ensureStream } from '../../src/adapters/sql/stream-subjects.js';
 import * as tables from '../../src/adapters/sql/tables.js';
+import { decodeEvent } from '../../src/core/event/decode.js';
+import { RecordingSink } from '../support/recording-sink.js';
 import { type SqlUnderTest, sqlKinds } from '../support/sql-databases.js';
+import { formatOf, rawEvent } from '../unit/raw-events.js';
 import { checkpointStoreContract, type StoreUnderTest } from './checkpoint-store.contract.js';
 import { checkpointStoreModel } from './checkpoint-store.model.js';
 import { coordinatorContract } from './coordinator.contract.js';
@@ -65,6 +68,23 @@ for (const kind of sqlKinds) {
   });
 
   eventLogContract(`SqlEventLog on ${kind.name}`, async () => openLog(database));
+
+  it(`on ${kind.name} an event_id of somebody's own with a line break is one id that is refused, and no more headers`, async () => {
+    const { log, name, store, prefix } = await openLog(database).newStream();
+    const sequence = await store({ token: 'key', body: new TextEncoder().encode('{}') });
+    await database.write('writing an id', (session) =>
+      session.change('UPDATE staging_events SET event_id = ? WHERE stream = ?', ['a\r\nce-id: b', name]),
+    );
+    const sink = new RecordingSink();
+    const reading = await log.read(name, sequence, sink);
+    await sink.reached(sequence);
+    await reading.stop();
+    const headers = new TextDecoder().decode(sink.events[0]!.headers);
+    const raw = { ...rawEvent({ subject: `${prefix}key`, body: '{}' }), headers };
+    expect(decodeEvent(raw, formatOf(), true)).toMatchObject({
+      rejection: { code: 'EVENT_INVALID', problems: ['the id contains a control character'] },
+    });
+  });
 }
 
 async function rowsOf(database: SqlDatabase, app: string): Promise<(readonly SqlRow[])[]> {

@@ -109,6 +109,16 @@ describe('an event that is written', () => {
   });
 });
 
+describe('an application that needs no ids', () => {
+  it('gets events under ids of their own where it would read none, so that the log drops none of them', () => {
+    let ids = 0;
+    const format = formatOf({ id: 'json:/data/order' });
+    const ingest = ingestOf({ format, idRequired: false, newId: () => `new-${++ids}` });
+    const idOf = (data: object): string => readyOf(ingest.check({ key: 'k', data })).event.id;
+    expect([idOf({}), idOf({}), idOf({ order: 'o-1' })]).toEqual(['new-1', 'new-2', 'o-1']);
+  });
+});
+
 describe('any JSON value', () => {
   const part = fc.option(fc.oneof(fc.jsonValue(), fc.string({ unit: 'binary' }), fc.nat()), { nil: undefined });
   const key = fc.oneof(part, fc.string({ unit: 'grapheme', minLength: 1 }));

@@ -5,6 +5,7 @@
  * Time and the moments of delivery are the caller's, so that a simulator holds both in its hands. Beside the two
  * ports it has the faults of a real log: holes, purges, a lost tail, a stream that is deleted.
  */
+import { headerBlock } from '../../core/event/header-block.js';
 import { MillraceError } from '../../errors.js';
 import type { Clock } from '../../ports/clock.js';
 import type { Appended, EventLog, EventSink, NewEvent, Reading, ReadSink, StreamInfo } from '../../ports/event-log.js';
@@ -90,8 +91,9 @@ export class MemoryEventLog implements EventLog, EventSink {
     const nowMs = this.#clock.now();
     const known = stream.sequenceOfId(event.id, nowMs, this.#duplicateWindowMs);
     if (known !== undefined) return { stream: stream.name, sequence: known, duplicate: true };
-    const traced = Object.entries(event.trace ?? {}).map(([name, value]) => `${name}: ${value}\r\n`);
-    const headers = new TextEncoder().encode(`NATS/1.0\r\nNats-Msg-Id: ${event.id}\r\n${traced.join('')}\r\n`);
+    const block = headerBlock([['Nats-Msg-Id', event.id], ...Object.entries(event.trace ?? {})]);
+    if (block === undefined) throw new MillraceError('REQUEST_INVALID', 'a header of the event has a line break');
+    const headers = new TextEncoder().encode(block);
     const sequence = stream.store({ subject: event.subject, headers, body: event.body }, nowMs);
     stream.rememberId(event.id, sequence, nowMs);
     return { stream: stream.name, sequence, duplicate: false };

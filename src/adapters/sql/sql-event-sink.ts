@@ -11,6 +11,7 @@
  * I3. An id is known only when its event is committed. Knowing it spares a row; what drops repetitions is the actor.
  */
 import { context, propagation } from '@opentelemetry/api';
+import { headerBlock } from '../../core/event/header-block.js';
 import { MillraceError } from '../../errors.js';
 import type { Appended, EventSink, NewEvent } from '../../ports/event-log.js';
 import { KnownIds } from './known-ids.js';
@@ -31,8 +32,8 @@ export interface SqlEventSinkOptions {
 
 interface Waiting {
   readonly event: NewEvent;
-  /** Headers of its trace, or of whoever appends it: none where no tracing is set up in this process. */
-  readonly trace: readonly (readonly [name: string, value: string])[];
+  /** Null where the id says it all. */
+  readonly headers: Uint8Array | null;
   readonly stream: string;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: unknown) => void;
@@ -90,9 +91,9 @@ export class SqlEventSink implements EventSink {
       throw new MillraceError('STREAM_UNSUITABLE', `${event.subject} belongs to stream ${stream}, not ${this.#wanted}`);
     const known = this.#ids.find(stream, event.id);
     if (known !== undefined) return known.then((appended) => ({ ...appended, duplicate: true }));
-    const trace = traceOf(event);
+    const headers = headersOf(event);
     const appended = new Promise<Appended>((resolve, reject) =>
-      this.#waiting.push({ event, trace, stream, resolve, reject }),
+      this.#waiting.push({ event, headers, stream, resolve, reject }),
     );
     this.#ids.remember(stream, event.id, appended);
     if (!this.#isFlushing) {
@@ -152,22 +153,20 @@ export class SqlEventSink implements EventSink {
   }
 }
 
-function traceOf(event: NewEvent): Waiting['trace'] {
-  const headers: Record<string, string> = { ...event.trace };
-  if (event.trace === undefined) propagation.inject(context.active(), headers);
-  return Object.entries(headers);
+/** The id, and the trace of the event or of whoever appends it: none where no tracing is set up in this process. */
+function headersOf({ id, trace }: NewEvent): Uint8Array | null {
+  const traced: Record<string, string> = { ...trace };
+  if (trace === undefined) propagation.inject(context.active(), traced);
+  const headers = Object.entries(traced);
+  const block = headerBlock([['Nats-Msg-Id', id], ...headers]);
+  if (block === undefined)
+    throw new MillraceError('REQUEST_INVALID', `a header of event ${JSON.stringify(id)} has a line break`);
+  return headers.length === 0 ? null : new TextEncoder().encode(block);
 }
 
-function rowOf({ stream, event, trace }: Waiting, sequence: number, us: number): SqlRow {
+function rowOf({ stream, event, headers }: Waiting, sequence: number, us: number): SqlRow {
   const { subject, id, body, about } = event;
   const { key, partition = null, timeMs = null } = about ?? {};
   const keyText = key === undefined ? null : escapeText(key);
-  return [stream, sequence, escapeText(id), keyText, partition, timeMs, us, subject, blockOf(id, trace), body];
-}
-
-/** Nothing where the id says it all. */
-function blockOf(id: string, trace: Waiting['trace']): Uint8Array | null {
-  if (trace.length === 0) return null;
-  const lines = trace.map(([name, value]) => `${name}: ${value}\r\n`);
-  return new TextEncoder().encode(`NATS/1.0\r\nNats-Msg-Id: ${id}\r\n${lines.join('')}\r\n`);
+  return [stream, sequence, escapeText(id), keyText, partition, timeMs, us, subject, headers, body];
 }

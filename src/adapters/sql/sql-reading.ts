@@ -7,6 +7,7 @@
  * P2. After a pause nothing arrives; the rest of what was read waits for `resume`.
  * P3. It never gives up while it is not stopped, except on P1 and on a missing stream.
  */
+import { headerBlock } from '../../core/event/header-block.js';
 import { MillraceError, messageOf } from '../../errors.js';
 import { type Reading, type ReadSink, timeText } from '../../ports/event-log.js';
 import type { LogLine } from '../../ports/log.js';
@@ -209,5 +210,8 @@ function bytesOf(value: SqlValue | undefined): Uint8Array {
 
 /** What a publisher over NATS would have sent with the event. */
 function headersOf(id: string | null): Uint8Array | undefined {
-  return id === null ? undefined : encoder.encode(`NATS/1.0\r\nNats-Msg-Id: ${unescapeText(id)}\r\n\r\n`);
+  if (id === null) return undefined;
+  // Somebody's own statement may have written a line break: as NUL it stays one id, which is set aside with its reason.
+  const value = unescapeText(id).replace(/[\r\n]/g, '\0');
+  return encoder.encode(headerBlock([['Nats-Msg-Id', value]]));
 }

@@ -3,6 +3,14 @@
  * Look-up is by name without regard to case; publishers in different languages write `Nats-Msg-Id` differently.
  */
 
+const LINE_BREAK = /[\r\n]/;
+
+/** A block of these headers, or undefined where a line break in one of them would begin another. */
+export function headerBlock(headers: readonly (readonly [name: string, value: string])[]): string | undefined {
+  if (headers.some((header) => header.some((text) => LINE_BREAK.test(text)))) return undefined;
+  return `NATS/1.0\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`;
+}
+
 /**
  * Value of the first header with this lower-case name, without the blanks and tabs around it, or undefined.
  * Other white space is part of the value: an id that begins with it must be refused, not repaired.
