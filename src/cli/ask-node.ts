@@ -18,6 +18,10 @@ export interface AskOptions {
   readonly change?: object;
   /** Statuses besides 2xx whose body is an answer, if it has this field. */
   readonly answers?: { readonly status: number; readonly field: string };
+  /** How long the node was asked to wait, ms. */
+  readonly waitMs?: number;
+  /** Gives the question up. */
+  readonly signal?: AbortSignal;
 }
 
 /** A node gives a partition 5 s to answer and 30 s to store a change; its own answer says more than ours would. */
@@ -46,12 +50,13 @@ export function addressOf(
  */
 export async function askNode<T>(address: NodeAddress, path: string, options: AskOptions = {}): Promise<NodeAnswer<T>> {
   const url = urlOf(address.url, path);
-  const { change, answers } = options;
+  const { change, answers, waitMs = 0, signal: given } = options;
   const headers: Record<string, string> = {};
   if (address.token !== undefined) headers.authorization = `Bearer ${address.token}`;
   if (change !== undefined) headers['content-type'] = 'application/json';
   const method = change === undefined ? {} : { method: 'POST', body: JSON.stringify(change) };
-  const signal = AbortSignal.timeout(change === undefined ? ANSWER_MS_MAX : CHANGE_MS_MAX);
+  const timeout = AbortSignal.timeout((change === undefined ? ANSWER_MS_MAX : CHANGE_MS_MAX) + waitMs);
+  const signal = given === undefined ? timeout : AbortSignal.any([timeout, given]);
   let response: Response;
   let text: string;
   try {

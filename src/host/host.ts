@@ -27,6 +27,7 @@ import { BatchSpan } from './batch-span.js';
 import type { Claimed } from './claim.js';
 import { claimPartition } from './claim.js';
 import { EventDecoder } from './event-decoder.js';
+import { EventWaits } from './event-waits.js';
 import type { HostOptions } from './host-options.js';
 import type { HostedDependencies } from './hosted-partition.js';
 import { HostedPartition } from './hosted-partition.js';
@@ -67,6 +68,7 @@ export class Host {
   readonly #hosted: HostedDependencies;
   readonly #decoder: EventDecoder;
   readonly #scanned: ScannedEvent;
+  readonly #waits: EventWaits;
   readonly #partitions = new Map<number, HostedPartition>();
   /** Claims under way: the newest epoch of each partition. */
   readonly #claiming = new Map<number, number>();
@@ -85,6 +87,7 @@ export class Host {
     this.#deps = deps;
     this.#decoder = new EventDecoder(options.decoder);
     this.#scanned = new ScannedEvent(options.decoder);
+    this.#waits = new EventWaits(deps.clock);
     this.#hosted = {
       ...deps,
       options: options.actor,
@@ -96,6 +99,7 @@ export class Host {
       },
       eased: () => {
         this.#startSaves();
+        this.#waits.look();
         this.#pump();
       },
     };
@@ -217,6 +221,7 @@ export class Host {
       while (this.#queue.length > 0 && !this.#isPressed()) {
         const message = this.#queue.shift()!;
         this.#inOrder(message);
+        this.#waits.look();
         if (message.kind === 'batch') break;
       }
       if (!this.#isPressed()) this.#pump();
@@ -266,10 +271,10 @@ export class Host {
 
   async #answer({ request, partition, question }: Extract<MainToHost, { kind: 'ask' }>): Promise<void> {
     const hosted = this.#partitions.get(partition);
-    const { store, clock, post } = this.#deps;
-    post({ kind: 'answer', request, answer: await answer(hosted, question, { store, clock, decoder: this.#decoder }) });
-    const isChange = !['explain', 'quarantined', 'inspect'].includes(question.kind);
-    if (hosted?.isFull === true && isChange) post({ kind: 'resumable', partition });
+    const deps = { ...this.#deps, decoder: this.#decoder, waits: this.#waits };
+    deps.post({ kind: 'answer', request, answer: await answer(hosted, question, deps) });
+    const isChange = !['explain', 'await', 'quarantined', 'inspect'].includes(question.kind);
+    if (hosted?.isFull === true && isChange) deps.post({ kind: 'resumable', partition });
   }
 
   #saveDue(): void {

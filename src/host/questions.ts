@@ -22,12 +22,14 @@ import { faultOf } from '../protocol/fault.js';
 import type { Answer, Change, Question } from '../protocol/messages.js';
 import { pause } from '../retrying.js';
 import type { EventDecoder } from './event-decoder.js';
+import type { EventWaits } from './event-waits.js';
 import type { HostedPartition } from './hosted-partition.js';
 
 export interface QuestionDependencies {
   readonly store: CheckpointStore;
   readonly clock: Clock;
   readonly decoder: EventDecoder;
+  readonly waits: EventWaits;
 }
 
 /** The state of a key is loaded within this time, or the question fails. */
@@ -48,6 +50,8 @@ export async function answer(
     switch (question.kind) {
       case 'explain':
         return { kind: 'explanation', explanation: actor.explain(question.id) };
+      case 'await':
+        return await deps.waits.wait(partition!, actor, question);
       case 'quarantined': {
         const keys = actor.quarantined().map(({ key, quarantine, parked }) => ({ key, ...quarantine, parked }));
         return { kind: 'quarantined', keys };

@@ -23,6 +23,8 @@ export interface Fault {
 /** What can be asked of a partition. `body` is the text that takes the place of the event's own. */
 export type Question =
   | { readonly kind: 'explain'; readonly id: string }
+  /** Explained once it is decided, or stored as well; after `waitMs` as it is then. */
+  | { readonly kind: 'await'; readonly id: string; readonly until: 'decided' | 'durable'; readonly waitMs: number }
   | { readonly kind: 'quarantined' }
   | { readonly kind: 'inspect'; readonly key: string }
   | { readonly kind: 'release' | 'skip'; readonly key: string }
@@ -31,7 +33,7 @@ export type Question =
   | { readonly kind: 'discard-letter'; readonly sequence: number };
 
 /** A question that changes something. */
-export type Change = Exclude<Question, { kind: 'explain' | 'quarantined' | 'inspect' }>;
+export type Change = Exclude<Question, { kind: 'explain' | 'await' | 'quarantined' | 'inspect' }>;
 
 /** A quarantined key. */
 export interface QuarantinedKey {
@@ -44,8 +46,15 @@ export interface QuarantinedKey {
   readonly parked: number;
 }
 
+/** How long ago it happened, ms; null where it has not. What was so before the question came counts from the question. */
+export interface Waited {
+  readonly decidedMsAgo: number | null;
+  /** A checkpoint was stored that holds it. */
+  readonly durableMsAgo: number | null;
+}
+
 export type Answer =
-  | { readonly kind: 'explanation'; readonly explanation: Explanation }
+  | { readonly kind: 'explanation'; readonly explanation: Explanation; readonly waited?: Waited }
   | { readonly kind: 'quarantined'; readonly keys: readonly QuarantinedKey[] }
   | { readonly kind: 'inspection'; readonly inspection: KeyInspection }
   /** The change is durable. `again`: the key is quarantined once more, by this event or a later one. */

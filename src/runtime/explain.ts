@@ -10,7 +10,7 @@ import { partitionOf } from '../core/key/partition.js';
 import { codeOf, type ErrorCode, MillraceError, messageOf } from '../errors.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { Clock } from '../ports/clock.js';
-import type { Answer, Change, QuarantinedKey, Question } from '../protocol/messages.js';
+import type { Answer, Change, QuarantinedKey, Question, Waited } from '../protocol/messages.js';
 import { type Elsewhere, elsewhere, placeOf, placeText } from './elsewhere.js';
 import { decisionsOf, type EventDecision } from './event-decisions.js';
 import type { Node } from './node.js';
@@ -46,6 +46,14 @@ export interface EventReport {
   readonly keepsIds: boolean;
   /** Events of the stream that this node has not read yet; null while that is not known. */
   readonly unread: number | null;
+  /** Where the question waited: how long ago it happened. */
+  readonly waited?: Waited | undefined;
+}
+
+/** What to wait for, of an event whose key is known. */
+export interface EventWait {
+  readonly until: 'decided' | 'durable';
+  readonly ms: number;
 }
 
 export interface QuarantineReport {
@@ -57,6 +65,7 @@ export interface QuarantineReport {
 /** Which answer belongs to which question. */
 interface AnswerKinds extends Record<Change['kind'], 'changed'> {
   readonly explain: 'explanation';
+  readonly await: 'explanation';
   readonly quarantined: 'quarantined';
   readonly inspect: 'inspection';
 }
@@ -85,6 +94,11 @@ const changing: Deadline = {
     ),
 };
 
+/** A question that waits is not late before its own end. */
+function answeringTo(question: Question): Deadline {
+  return question.kind === 'await' ? { ...answering, ms: answering.ms + question.waitMs } : answering;
+}
+
 export class Inquiries {
   readonly #deps: InquiryDependencies;
 
@@ -92,11 +106,17 @@ export class Inquiries {
     this.#deps = deps;
   }
 
-  /** What was decided about an event id, and why. With its key only one partition is asked. Throws as `change` does. */
-  async explain(id: string, key?: string): Promise<EventReport> {
+  /**
+   * What was decided about an event id, and why. With its key only one partition is asked. With `wait` the answer comes when that
+   * has happened, or at its end as it is then; where ids are not kept, there is nothing to wait for. Throws as `change` does.
+   */
+  async explain(id: string, key?: string, wait?: EventWait): Promise<EventReport> {
     const { store, keepsIds, partitions, node } = this.#deps;
     const only = key === undefined ? undefined : partitionOf(key, partitions);
-    const { answers, unanswered } = await this.#askAll({ kind: 'explain', id }, only);
+    const isWait = wait !== undefined && keepsIds;
+    const { answers, unanswered } = isWait
+      ? await this.#askAll({ kind: 'await', id, until: wait.until, waitMs: wait.ms }, only)
+      : await this.#askAll({ kind: 'explain', id }, only);
     const decisions = await Promise.all(
       answers.map(({ partition, fault, answer: { explanation } }) =>
         decisionsOf(partition, explanation, { key, fault: fault?.message, store }),
@@ -106,7 +126,8 @@ export class Inquiries {
     const own = new Set(held.map(({ partition }) => partition));
     const others = key === undefined ? elsewhere(partitions, own, cluster) : [];
     const answered = answers.length;
-    return { id, decisions: decisions.flat(), unanswered, elsewhere: others, answered, keepsIds, unread };
+    const waited = answers[0]?.answer.waited;
+    return { id, decisions: decisions.flat(), unanswered, elsewhere: others, answered, keepsIds, unread, waited };
   }
 
   /** What the partition of a key knows of it. Throws as `change` does. */
@@ -139,7 +160,7 @@ export class Inquiries {
       asked.map(async (status) => {
         const { partition, phase, fault } = status;
         try {
-          return [{ partition, fault, answer: await this.#ask(status, question, answering) }];
+          return [{ partition, fault, answer: await this.#ask(status, question, answeringTo(question)) }];
         } catch (error) {
           unanswered.push({ partition, phase, code: codeOf(error), message: messageOf(error) });
           return [];

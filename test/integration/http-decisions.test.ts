@@ -152,6 +152,22 @@ describe('GET /v1/events/{id}', () => {
     expect(found.summary).toMatch(/^waits at sequence 1: held until/);
   });
 
+  it('waits until it is decided, or stored; at the end of the wait as it is then', async () => {
+    const app = await (await world.app({ order: { settle: '1s', idle: '1s' }, checkpoint: { interval: '1s' } })).run();
+    const asked = app.get('/v1/events/a1?key=a&wait=60s&until=durable');
+    await app.publish({ id: 'a1', key: 'a' });
+    const { status, body } = await asked;
+    expect([status, body.decisions[0]?.decision]).toEqual([200, 'applied']);
+    expect(body.waited.decidedMsAgo).toBeGreaterThanOrEqual(body.waited.durableMsAgo);
+    expect(await app.stored('a')).toEqual(['a1']);
+    const before = (await app.get('/v1/events/a1?key=a&wait=60s&until=durable')).body;
+    expect([before.decisions.length, typeof before.waited.durableMsAgo]).toEqual([1, 'number']);
+    const unknown = await app.get('/v1/events/nope?key=a&wait=1ms');
+    expect([unknown.status, unknown.body.waited]).toEqual([404, { decidedMsAgo: null, durableMsAgo: null }]);
+    for (const query of ['wait=1s', 'key=a&until=durable', 'key=a&wait=1s&until=never', 'key=a&wait=2h'])
+      expect((await app.get(`/v1/events/a1?${query}`)).status, query).toBe(400);
+  });
+
   it('answers 404 for what nobody knows, and names partitions that stand still', async () => {
     const app = await (await world.app()).run();
     await app.publish({ id: 'a1', key: 'a' });
@@ -192,8 +208,8 @@ describe('GET /v1/events/{id}', () => {
     await app.publish({ id: 'a1', key: 'a' }, { id: 'a2', key: 'a', at: 10, refuse: true });
     await app.untilStored('a', ['a1']);
     await app.untilDecided('a2', 'dead');
-    const { status, body } = await app.get('/v1/events/a1');
-    expect([status, body.keepsIds]).toEqual([404, false]);
+    const { status, body } = await app.get('/v1/events/a1?key=a&wait=60s');
+    expect([status, body.keepsIds]).toEqual([404, false]); // at once: there is nothing to wait for
     expect(body.error.message).toContain('is not known: dedupe is off');
   });
 

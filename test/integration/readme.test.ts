@@ -105,6 +105,9 @@ it('provisions, runs the example, publishes, and shows the state, from the comma
   const path = /'localhost:4480(\/v1\/state\/[^']*)'/.exec(request)![1]!;
   const state = await fetch(`${url}${path}&wait=20s`);
   expect(await state.json()).toMatchObject({ state: { status: 'paid', items: 1, total: 1250 }, applied: 2 });
+  const event = /'localhost:4480(\/v1\/events\/[^']*)'/.exec(request)![1]!;
+  const decided = (await (await fetch(`${url}${event}`)).json()) as { decisions: { decision: string }[] };
+  expect(decided.decisions.map(({ decision }) => decision)).toEqual(['applied']);
 
   const field = /HGET '([^']*)' (\S+)/.exec(readme)!;
   const stored = await cluster.db.hget(field[1]!, field[2]!);

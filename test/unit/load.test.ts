@@ -87,7 +87,7 @@ describe('events', () => {
   it('are the same for the same seed, of the size that was asked for, and as old as allowed', () => {
     const make = (seed: number) => {
       const maker = new EventMaker({ ...options, seed });
-      return Array.from({ length: 2_000 }, (_, n) => maker.make(n, 1_000_000 + n));
+      return Array.from({ length: 2_000 }, (_, n) => maker.make(maker.plan(n), 1_000_000 + n));
     };
     const events = make(3);
     expect(make(3)).toEqual(events);
@@ -172,7 +172,11 @@ describe('a publisher', () => {
     const done = told.find((message) => message.kind === 'done')!;
     const counted = done.keys.reduce((all, { events: count }) => all + count, 0);
     expect(counted).toBe(200 - sum(({ repeats }) => repeats));
-    expect(told.filter(({ kind }) => kind === 'sample').length).toBeGreaterThan(3);
+    const samples = told.flatMap((message) => (message.kind === 'sample' ? [message.sample.id] : []));
+    expect(samples.length).toBeGreaterThan(3);
+    const stored = told.flatMap((message) => (message.kind === 'stored' ? [message] : []));
+    expect(stored.map(({ id }) => id).sort()).toEqual(samples.sort());
+    for (const { stored: place } of stored) expect(place).toMatchObject({ stream: 'S' });
   });
 });
 
@@ -243,7 +247,7 @@ describe('the result', () => {
     ...{ keys: 10, skew: 0, hot: 0, size: 150, duplicates: 0, disorderMs: 0, isInterrupted: true },
     ...{ seconds: 30, scheduled: 75_000, sent: 75_000, acknowledged: 74_000, failures: { NATS_UNREACHABLE: 1_000 } },
     acknowledgedPerSecond: 2_467,
-    latencyMs: { sent: latency, acknowledged: latency, applied: null, durable: null },
+    latencyMs: { sent: latency, acknowledged: latency, applied: null, durable: null, node: null },
     series: Array.from({ length: 30 }, (_, second) => ({
       ...{ second, offered: second * 100, acknowledged: second * 90, p99Ms: second === 0 ? null : second },
       ...{ unread: null, buffered: null },

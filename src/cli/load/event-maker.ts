@@ -21,13 +21,26 @@ export interface EventOptions {
   readonly run: string;
 }
 
-export interface LoadEvent {
+/** What an event will be; when it happened is known when it is sent. */
+export interface PlannedEvent {
   readonly id: string;
   readonly keyNumber: number;
+  readonly isRepeat: boolean;
+  readonly content: Content;
+}
+
+export interface LoadEvent extends Omit<PlannedEvent, 'content'> {
   /** When it happened, epoch ms. */
   readonly time: number;
   readonly body: string;
-  readonly isRepeat: boolean;
+}
+
+/** An event and its repeats share it. */
+interface Content {
+  /** So long before it was sent. */
+  readonly agoMs: number;
+  readonly amount: number;
+  sent: { readonly time: number; readonly body: string } | undefined;
 }
 
 /** An event is repeated from among so many that went before it. */
@@ -38,8 +51,8 @@ export class EventMaker {
   readonly #options: EventOptions;
   readonly #random: SeededRandom;
   readonly #picker: KeyPicker;
-  readonly #recent: LoadEvent[] = [];
-  #made = 0;
+  readonly #recent: PlannedEvent[] = [];
+  #planned = 0;
 
   constructor(options: EventOptions) {
     this.#options = options;
@@ -47,24 +60,30 @@ export class EventMaker {
     this.#picker = new KeyPicker(options, () => this.#random.next());
   }
 
-  /** The nth event of all publishers, sent `now`, epoch ms. */
-  make(n: number, now: number): LoadEvent {
+  /** The nth event of all publishers. */
+  plan(n: number): PlannedEvent {
     const { duplicates, disorderMs, run } = this.#options;
     const random = this.#random;
     if (duplicates > 0 && random.next() < duplicates && this.#recent.length > 0)
       return { ...this.#recent[Math.floor(random.next() * this.#recent.length)]!, isRepeat: true };
-    const id = `${run}-${n}`;
-    const time = Math.floor(now - random.next() * disorderMs);
+    const agoMs = random.next() * disorderMs;
     const keyNumber = this.#picker.pick();
-    const event = { id, keyNumber, time, body: this.#body(id, time), isRepeat: false };
-    if (duplicates > 0) this.#recent[this.#made++ % REPEATABLE] = event;
+    const content = { agoMs, amount: 1 + Math.floor(random.next() * AMOUNT_MAX), sent: undefined };
+    const event = { id: `${run}-${n}`, keyNumber, isRepeat: false, content };
+    if (duplicates > 0) this.#recent[this.#planned++ % REPEATABLE] = event;
     return event;
   }
 
-  #body(id: string, time: number): string {
-    const amount = 1 + Math.floor(this.#random.next() * AMOUNT_MAX);
+  /** The event, sent `now`, epoch ms; a repeat is what went before it. */
+  make({ id, keyNumber, isRepeat, content }: PlannedEvent, now: number): LoadEvent {
+    content.sent ??= this.#sent(id, Math.floor(now - content.agoMs), content.amount);
+    return { id, keyNumber, isRepeat, ...content.sent };
+  }
+
+  #sent(id: string, time: number, amount: number): { time: number; body: string } {
     const head = `{"id":"${id}","time":${time},"type":"deposit","data":{"amount":${amount},"note":"`;
-    return `${head}${'x'.repeat(Math.max(0, this.#options.size - head.length - TAIL.length))}${TAIL}`;
+    const body = `${head}${'x'.repeat(Math.max(0, this.#options.size - head.length - TAIL.length))}${TAIL}`;
+    return { time, body };
   }
 }
 

@@ -46,6 +46,8 @@ export interface LoadResult {
     readonly acknowledged: LatencyReport | null;
     readonly applied: LatencyReport | null;
     readonly durable: LatencyReport | null;
+    /** From the acknowledgement, as the publisher had it, until applied: what the node adds, and its wait for earlier events. */
+    readonly node: LatencyReport | null;
   };
   readonly series: readonly LoadSecond[];
   readonly audit: readonly Check[];
@@ -58,6 +60,7 @@ export function resultText(result: LoadResult): string {
   const { acknowledged, acknowledgedPerSecond, seconds, failures, latencyMs, audit } = result;
   const failed = Object.entries(failures).map(([code, count]) => `; ${grouped(count)} failed with ${code}`);
   const rows = STEPS.map((step) => [step, ...cellsOf(latencyMs[step])]);
+  rows.push(['acknowledged → applied', ...cellsOf(latencyMs.node)]);
   return [
     `${grouped(acknowledged)} events acknowledged in ${seconds.toFixed(1)} s, ${grouped(acknowledgedPerSecond)} a second${failed.join('')}${result.isInterrupted ? '; interrupted' : ''}`,
     '',

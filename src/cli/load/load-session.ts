@@ -86,6 +86,7 @@ class LoadSession {
     const fleet = new PublishingFleet(this.#tasks(), {
       tally: (tally) => this.#count(tally),
       sample: (sample) => this.#eyes?.follow(sample),
+      stored: (id, stored) => this.#eyes?.stored(id, stored),
     });
     const stop = (): void => fleet.stop();
     try {
@@ -270,10 +271,8 @@ class LoadSession {
       ...{ seconds, scheduled, sent: this.#sent, acknowledged: this.#acknowledged, failures: this.#failures },
       acknowledgedPerSecond: Math.round(this.#acknowledged / seconds),
       latencyMs: {
-        sent: this.#sentLatency.report(),
-        acknowledged: this.#latency.report(),
-        applied: this.#eyes?.applied.report() ?? null,
-        durable: this.#eyes?.durable.report() ?? null,
+        ...{ sent: this.#sentLatency.report(), acknowledged: this.#latency.report() },
+        ...(this.#eyes?.report() ?? { applied: null, durable: null, node: null }),
       },
       series: this.#series,
       audit,

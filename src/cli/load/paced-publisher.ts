@@ -10,13 +10,16 @@ import { tokenOfKey } from '../../core/key/key.js';
 import { partitionOf } from '../../core/key/partition.js';
 import { codeOf, type ErrorCode, errorTable, messageOf } from '../../errors.js';
 import type { Appended, EventSink } from '../../ports/event-log.js';
-import { EventMaker, keyName, type LoadEvent } from './event-maker.js';
+import { EventMaker, keyName, type LoadEvent, type PlannedEvent } from './event-maker.js';
 import type { FromPublisher, KeyCount, PublishingTask } from './publishing-messages.js';
 import { sharedNow } from './publishing-messages.js';
 import { RateProfile } from './rate-profile.js';
 
 const TICK_MS = 1;
 const TALLY_MS = 250;
+/** Samples are told so long before their moment: who follows one is to wait for it already when it is applied. */
+const AHEAD_MS = 25;
+const AHEAD_MAX = 5_000;
 /** So that acknowledgements are read between two runs of sending. */
 const BURST_MAX = 500;
 
@@ -27,7 +30,10 @@ export class PacedPublisher {
   readonly #profile: RateProfile;
   readonly #maker: EventMaker;
   readonly #keys = new Map<number, KeyCount>();
+  /** What is sent next: at least every event that has its moment soon. */
+  readonly #planned: ScheduledEvent[] = [];
   #next: number;
+  #planNext: number;
   #startedAt = 0;
   #sampleAt = 0;
   #inFlight = 0;
@@ -47,7 +53,7 @@ export class PacedPublisher {
     this.#tell = tell;
     this.#profile = new RateProfile(task.profile);
     this.#maker = new EventMaker(task.events);
-    this.#next = task.index;
+    this.#next = this.#planNext = task.index;
   }
 
   /** Sends nothing more; what is on its way is still waited for. */
@@ -71,6 +77,8 @@ export class PacedPublisher {
     } finally {
       clearInterval(tally);
     }
+    for (const { plan, isSample } of this.#planned)
+      if (isSample) this.#tell({ kind: 'stored', id: plan.id, stored: undefined });
     this.#report();
     this.#tell({ kind: 'done', keys: [...this.#keys.values()] });
   }
@@ -82,23 +90,38 @@ export class PacedPublisher {
     const due = this.#profile.dueAt(now - this.#startedAt);
     for (let count = 0; this.#next < due && this.#inFlight < window; count++) {
       if (count === BURST_MAX) return true;
-      this.#send(this.#next, now);
+      if (this.#planned.length === 0) this.#planAhead(now);
+      this.#send(this.#planned.shift()!, now);
       this.#next += publishers;
     }
+    this.#planAhead(now);
     return false;
   }
 
-  #send(n: number, now: number): void {
-    const { publishSubject, partitions, samples } = this.#task;
+  #planAhead(now: number): void {
+    const { publishers } = this.#task;
+    const soon = this.#profile.dueAt(now + AHEAD_MS - this.#startedAt);
+    for (; this.#planNext < soon && this.#planned.length < AHEAD_MAX; this.#planNext += publishers)
+      this.#planned.push(this.#plan(this.#planNext));
+  }
+
+  #plan(n: number): ScheduledEvent {
+    const { partitions, samples } = this.#task;
     const scheduledAt = this.#startedAt + this.#profile.momentOf(n);
-    const event = this.#maker.make(n, Date.now());
-    const key = keyName(event.keyNumber);
+    const plan = this.#maker.plan(n);
+    const key = keyName(plan.keyNumber);
     const partition = partitionOf(key, partitions);
-    let isSample = false;
-    if (!event.isRepeat && samples > 0 && scheduledAt >= this.#sampleAt) {
-      isSample = true;
+    const isSample = !plan.isRepeat && samples > 0 && scheduledAt >= this.#sampleAt;
+    if (isSample) {
       this.#sampleAt = Math.max(this.#sampleAt + 1_000 / samples, scheduledAt);
+      this.#tell({ kind: 'sample', sample: { key, id: plan.id, partition, scheduledAt } });
     }
+    return { plan, key, partition, scheduledAt, isSample };
+  }
+
+  #send({ plan, key, partition, scheduledAt, isSample }: ScheduledEvent, now: number): void {
+    const { publishSubject } = this.#task;
+    const event = this.#maker.make(plan, Date.now());
     this.#inFlight++;
     this.#sent++;
     this.#sentMicros.push(micros(now - scheduledAt));
@@ -110,14 +133,13 @@ export class PacedPublisher {
       about: { key, partition, timeMs: event.time },
     });
     sent.then(
-      (appended) => this.#settled(event, key, partition, scheduledAt, appended, isSample),
-      (error: unknown) => this.#failed(error),
+      (appended) => this.#settled(event, partition, scheduledAt, appended, isSample),
+      (error: unknown) => this.#failed(error, isSample ? event.id : undefined),
     );
   }
 
   #settled(
     event: LoadEvent,
-    key: string,
     partition: number,
     scheduledAt: number,
     { stream, sequence, duplicate }: Appended,
@@ -137,11 +159,12 @@ export class PacedPublisher {
       const counted = { keyNumber, events: events + 1, newest: Math.max(newest, time) };
       this.#keys.set(keyNumber, { ...counted, stream, sequence, partition });
     }
-    if (isSample) this.#tell({ kind: 'sample', sample: { key, id, stream, sequence, partition, scheduledAt } });
+    if (isSample) this.#tell({ kind: 'stored', id, stored: { stream, sequence, at: sharedNow() } });
   }
 
-  #failed(error: unknown): void {
+  #failed(error: unknown, sample: string | undefined): void {
     this.#inFlight--;
+    if (sample !== undefined) this.#tell({ kind: 'stored', id: sample, stored: undefined });
     const code = codeOf(error);
     this.#failures[code] = (this.#failures[code] ?? 0) + 1;
     // Trying again cannot help, and the person should be told at once.
@@ -164,6 +187,14 @@ export class PacedPublisher {
     this.#acknowledgedMicros = [];
     this.#tell({ kind: 'tally', tally });
   }
+}
+
+interface ScheduledEvent {
+  readonly plan: PlannedEvent;
+  readonly key: string;
+  readonly partition: number;
+  readonly scheduledAt: number;
+  readonly isSample: boolean;
 }
 
 const MICROS_MAX = 2 ** 32 - 1;

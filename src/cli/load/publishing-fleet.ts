@@ -8,6 +8,7 @@ import type {
   PublishingTally,
   PublishingTask,
   Sample,
+  SampleStored,
   ToPublisher,
 } from './publishing-messages.js';
 import { sharedNow } from './publishing-messages.js';
@@ -15,6 +16,7 @@ import { sharedNow } from './publishing-messages.js';
 export interface FleetEars {
   tally(tally: PublishingTally): void;
   sample(sample: Sample): void;
+  stored(id: string, stored: SampleStored | undefined): void;
 }
 
 const ENTRY = fileURLToPath(new URL('../../../workers/load-publisher.js', import.meta.url));
@@ -72,6 +74,7 @@ export class PublishingFleet {
         if (told.kind === 'ready') isReady();
         else if (told.kind === 'tally') this.#ears.tally(told.tally);
         else if (told.kind === 'sample') this.#ears.sample(told.sample);
+        else if (told.kind === 'stored') this.#ears.stored(told.id, told.stored);
         else if (told.kind === 'done') resolve(told.keys);
         else reject(new MillraceError(told.code, told.message));
       });

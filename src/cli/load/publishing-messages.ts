@@ -30,15 +30,20 @@ export type ToPublisher =
   | { readonly kind: 'start'; readonly at: number }
   | { readonly kind: 'stop' };
 
-/** An acknowledged event to follow. Times on the shared clock, ms. */
+/** An event to follow, told before it is sent. Times on the shared clock, ms. */
 export interface Sample {
   readonly key: string;
   readonly id: string;
-  readonly stream: string;
-  readonly sequence: number;
   readonly partition: number;
   /** The moment that the schedule gave it. */
   readonly scheduledAt: number;
+}
+
+/** Where it was stored, and when that was acknowledged. */
+export interface SampleStored {
+  readonly stream: string;
+  readonly sequence: number;
+  readonly at: number;
 }
 
 /** What happened since the last one. */
@@ -71,6 +76,8 @@ export type FromPublisher =
   | { readonly kind: 'ready' }
   | { readonly kind: 'tally'; readonly tally: PublishingTally }
   | { readonly kind: 'sample'; readonly sample: Sample }
+  /** Of a sample; undefined where it failed. */
+  | { readonly kind: 'stored'; readonly id: string; readonly stored: SampleStored | undefined }
   | { readonly kind: 'done'; readonly keys: readonly KeyCount[] }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string };
 
