@@ -9,6 +9,9 @@ import type { OptionPath, OptionSection } from '../options/types.js';
 import type { OptionFile } from '../options/yaml-source.js';
 import type { Terminal } from './terminal.js';
 
+/** Options that say which application, and on which servers. */
+export const placeOptions = ['app', 'partitions', 'nats', 'redis', 'sql', 'stream', 'event'] as const;
+
 /** Adds `--config` and the flags of some options, of all if none are named. */
 export function addOptions(command: Command, paths?: readonly (OptionPath | OptionSection)[]): Command {
   command.option('--config <file>', 'YAML file with options (env: MILLRACE_CONFIG)');

@@ -1,7 +1,7 @@
 /** `millrace completion`: the words of the command line, for the shells that complete them. */
 import type { Command } from 'commander';
 import { Argument } from 'commander';
-import type { CommandHost } from '../program.js';
+import { type CommandHost, loadSubcommand } from '../program.js';
 
 const shells = ['bash', 'zsh', 'fish'] as const;
 
@@ -11,18 +11,18 @@ interface Place {
   readonly words: readonly string[];
 }
 
-export function addCompletion(program: Command, { terminal }: CommandHost): void {
-  program
-    .command('completion')
-    .description('Print a script that makes a shell complete the commands and flags.')
+export function addCompletion(command: Command, host: CommandHost): void {
+  command
     .addArgument(new Argument('<shell>', 'the shell').choices(shells))
     .addHelpText(
       'after',
       '\nExamples:\n  $ source <(millrace completion bash)\n  $ millrace completion fish > ~/.config/fish/completions/millrace.fish\n',
     )
-    .action((shell: (typeof shells)[number]) => {
+    .action(async (shell: (typeof shells)[number]) => {
+      const program = command.parent!;
+      for (const other of program.commands) if (other !== command) await loadSubcommand(other, host);
       const places = placesOf(program, []);
-      terminal.out(shell === 'fish' ? fish(places) : bash(places, shell === 'zsh'));
+      host.terminal.out(shell === 'fish' ? fish(places) : bash(places, shell === 'zsh'));
     });
 }
 

@@ -5,10 +5,8 @@ import { exitCode } from '../exit-codes.js';
 import { addOptions, loadOptions } from '../load-options.js';
 import type { CommandHost } from '../program.js';
 
-export function addConfig(program: Command, { terminal, end }: CommandHost): void {
-  const command = program
-    .command('config')
-    .description('Print every option, its value and where that comes from; secrets are hidden.')
+export function addConfig(command: Command, { terminal, end }: CommandHost): void {
+  command
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ millrace config --config millrace.yaml\n');
   addOptions(command).action((flags: { json?: boolean }, self: Command) => {

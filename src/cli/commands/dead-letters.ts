@@ -37,11 +37,8 @@ type LetterStore = Awaited<ReturnType<typeof openReader>>['store'];
 const LIMIT = 100;
 const LIMIT_MAX = 1_000;
 
-export function addDeadLetters(program: Command, host: CommandHost): void {
-  const command = program
-    .command('dead-letters')
-    .description('Events that were set aside: list, show, replay, skip.')
-    .addHelpText('after', help);
+export function addDeadLetters(command: Command, host: CommandHost): void {
+  command.addHelpText('after', help);
   addList(command, host);
   addShow(command, host);
   addChange(command, host, 'replay', 'Apply the event now, once, with another body if there is a file.');

@@ -19,10 +19,8 @@ interface Flags {
   readonly json?: boolean;
 }
 
-export function addDev(program: Command, { terminal, end }: CommandHost): void {
-  const command = program
-    .command('dev')
-    .description('Start a node and a living demo on this machine; on Ctrl-C check the final state.')
+export function addDev(command: Command, { terminal, end }: CommandHost): void {
+  command
     .option('--services', 'start nats-server and redis-server; also with --nats or --redis. Else a SQLite file is used')
     .option('--dir <dir>', 'where the data are', '.millrace')
     .option('--keep', 'keep the data, and go on with those of the last time')

@@ -3,11 +3,10 @@ import type { Command } from 'commander';
 import { examine } from '../../compose/doctor.js';
 import type { Finding } from '../../runtime/diagnosis.js';
 import { exitCode } from '../exit-codes.js';
-import { addOptions, loadOptions } from '../load-options.js';
+import { addOptions, loadOptions, placeOptions } from '../load-options.js';
 import type { CommandHost } from '../program.js';
 import { quietLine } from '../quiet-line.js';
 import { oneLine } from '../text.js';
-import { placeOptions } from './savepoint.js';
 
 interface Flags {
   readonly natsMonitor?: string;
@@ -16,10 +15,8 @@ interface Flags {
 
 const marks: Readonly<Record<Finding['level'], string>> = { ok: 'ok', finding: 'FOUND', unknown: '?' };
 
-export function addDoctor(program: Command, { terminal, end }: CommandHost): void {
-  const command = program
-    .command('doctor')
-    .description('Look at NATS, Redis and the clocks; exit code 1 if something endangers the guarantee.')
+export function addDoctor(command: Command, { terminal, end }: CommandHost): void {
+  command
     .option('--nats-monitor <url>', 'monitoring port of a nats-server, for what it tells only there')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ millrace doctor --nats-monitor http://127.0.0.1:8222\n');

@@ -4,12 +4,11 @@ import { Option } from 'commander';
 import { decoderOf, openTools } from '../../compose/tools.js';
 import { newestOf } from '../../core/position/stream-chain.js';
 import { wholeFlag } from '../flag-values.js';
-import { addOptions, loadOptions } from '../load-options.js';
+import { addOptions, loadOptions, placeOptions } from '../load-options.js';
 import type { CommandHost } from '../program.js';
 import { quietLine } from '../quiet-line.js';
 import { stopSignals } from '../stop-signals.js';
 import { date, oneLine } from '../text.js';
-import { placeOptions } from './savepoint.js';
 
 interface Flags {
   readonly key?: string;
@@ -18,8 +17,7 @@ interface Flags {
   readonly json?: boolean;
 }
 
-export function addEvents(program: Command, { terminal }: CommandHost): void {
-  const parent = program.command('events').description('Look at the events of the stream.');
+export function addEvents(parent: Command, { terminal }: CommandHost): void {
   const command = parent
     .command('tail')
     .description('Print the newest events of the stream, then each one as it is stored, until Ctrl-C.')

@@ -17,10 +17,8 @@ interface Flags {
   readonly json?: boolean;
 }
 
-export function addGet(program: Command, { terminal, end }: CommandHost): void {
-  const command = program
-    .command('get')
-    .description('Print the state of a key from Redis or the SQL database; exit code 1 if no event of it was applied.')
+export function addGet(command: Command, { terminal, end }: CommandHost): void {
+  command
     .argument('<key>', 'key of the state')
     .option('--after <receipt>', 'wait until this event is reflected; stream:sequence:partition, as publish prints it')
     .addOption(new Option('--wait <duration>', 'how long to wait for it').default(5_000, '5s').argParser(durationFlag))

@@ -14,13 +14,12 @@ import type { Check } from '../load/load-audit.js';
 import { resultPlot, resultText } from '../load/load-result.js';
 import { runLoad } from '../load/load-session.js';
 import { type ProfileName, profileNames } from '../load/rate-profile.js';
-import { addOptions, loadOptions } from '../load-options.js';
+import { addOptions, loadOptions, placeOptions } from '../load-options.js';
 import type { CommandHost } from '../program.js';
 import { ProgressLine } from '../progress-line.js';
 import { stopSignals } from '../stop-signals.js';
 import type { Terminal } from '../terminal.js';
 import { grouped } from '../text.js';
-import { placeOptions } from './savepoint.js';
 import { verifyStored } from './verify.js';
 
 interface Flags {
@@ -50,10 +49,7 @@ interface Flags {
 const EVENTS_MAX = 100_000_000;
 const PEAK_FACTOR = 4;
 
-export function addLoad(program: Command, { terminal, end }: CommandHost): void {
-  const command = program
-    .command('load')
-    .description('Publish at a given rate, measure until events are durable, and audit the result; 1 if it is wrong.');
+export function addLoad(command: Command, { terminal, end }: CommandHost): void {
   for (const option of loadFlags()) command.addOption(option);
   command.option('--no-watch', 'only publish: no node is asked, nothing beyond acknowledgements is measured');
   command.option('--no-verify', 'leave out the comparison of all states with a fold of the whole stream');

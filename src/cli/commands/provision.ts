@@ -16,10 +16,8 @@ interface Flags {
   readonly json?: boolean;
 }
 
-export function addProvision(program: Command, { terminal, end }: CommandHost): void {
-  const command = program
-    .command('provision')
-    .description('Create what a node needs where it is missing, read it back, and check Redis or the SQL database.')
+export function addProvision(command: Command, { terminal, end }: CommandHost): void {
+  command
     .option('--check', 'create nothing, only check')
     .addOption(
       new Option('--move', 'close the streams there are, for good, and go on in those that are named here').conflicts(

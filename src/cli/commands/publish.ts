@@ -27,10 +27,8 @@ const CONNECT_MS = 3_000;
 /** Receipts are printed in the order of the events; so many may wait for an earlier one. */
 const PENDING_MAX = 1_000;
 
-export function addPublish(program: Command, { terminal, end }: CommandHost): void {
-  const command = program
-    .command('publish')
-    .description('Publish an event, or one per line of a file or of standard input; prints stream:sequence:partition.')
+export function addPublish(command: Command, { terminal, end }: CommandHost): void {
+  command
     .argument('[key]', 'key of the event; without one, lines of JSON {"key","id"?,"time"?,"type"?,"data"} are read')
     .option('--data <json>', 'data of the event, JSON')
     .option('--id <id>', 'id of the event; a random one by default')

@@ -26,11 +26,8 @@ interface Changed {
 
 const PARTITION_MAX = 4_095;
 
-export function addQuarantine(program: Command, host: CommandHost): void {
-  const command = program
-    .command('quarantine')
-    .description('Keys whose events wait for a decision: list, release, skip, edit.')
-    .addHelpText('after', help);
+export function addQuarantine(command: Command, host: CommandHost): void {
+  command.addHelpText('after', help);
   addList(command, host);
   addChange(command, host, 'release', 'Try the event again, then those behind it.', 'account-7');
   addChange(command, host, 'skip', 'Make the event a dead letter, or give up missing numbers, and go on.', 'account-7');

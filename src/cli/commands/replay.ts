@@ -4,20 +4,18 @@ import { PARTITION_HASH } from '../../core/key/partition.js';
 import { SAVEPOINT_FORMAT } from '../../core/savepoint/savepoint-line.js';
 import type { SavepointSource } from '../../runtime/savepoint/savepoint-file.js';
 import { openSavepoint } from '../../runtime/savepoint/savepoint-file.js';
-import { addOptions, loadOptions } from '../load-options.js';
+import { addOptions, loadOptions, placeOptions } from '../load-options.js';
 import type { CommandHost } from '../program.js';
 import { grouped } from '../text.js';
-import { placeOptions, restore } from './savepoint.js';
+import { restore } from './savepoint.js';
 
 interface Flags {
   readonly from: string;
   readonly json?: boolean;
 }
 
-export function addReplay(program: Command, { terminal }: CommandHost): void {
-  const command = program
-    .command('replay')
-    .description('Set an application back; the next node that starts applies everything after it again.')
+export function addReplay(command: Command, { terminal }: CommandHost): void {
+  command
     .requiredOption(
       '--from <place>',
       '`start` for the start of the stream, or a savepoint; state needs what came before',

@@ -7,10 +7,8 @@ import { addOptions, loadOptions } from '../load-options.js';
 import type { CommandHost } from '../program.js';
 import { stopSignals } from '../stop-signals.js';
 
-export function addRun(program: Command, { terminal, end }: CommandHost): void {
-  const command = program
-    .command('run')
-    .description('Run a node. It waits for NATS and Redis, and drains on SIGINT, SIGTERM and SIGHUP.')
+export function addRun(command: Command, { terminal, end }: CommandHost): void {
+  command
     .option('--json', 'print errors as JSON; the log always is')
     .addHelpText('after', '\nExample:\n  $ millrace run --config millrace.yaml\n');
   addOptions(command).action(async (_flags: object, self: Command) => {

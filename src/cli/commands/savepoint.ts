@@ -10,7 +10,7 @@ import type { SavepointSource } from '../../runtime/savepoint/savepoint-file.js'
 import { openSavepoint, openSavepointSink } from '../../runtime/savepoint/savepoint-file.js';
 import { writeSavepoint } from '../../runtime/savepoint/write-savepoint.js';
 import { exitCode } from '../exit-codes.js';
-import { addOptions, loadOptions } from '../load-options.js';
+import { addOptions, loadOptions, placeOptions } from '../load-options.js';
 import { longWork } from '../long-work.js';
 import type { CommandHost } from '../program.js';
 import { quietLine } from '../quiet-line.js';
@@ -22,13 +22,7 @@ interface Flags {
   readonly replace?: boolean;
 }
 
-/** Options that say which application, and on which servers. */
-export const placeOptions = ['app', 'partitions', 'nats', 'redis', 'sql', 'stream', 'event'] as const;
-
-export function addSavepoint(program: Command, host: CommandHost): void {
-  const command = program
-    .command('savepoint')
-    .description('Copy the checkpoints of an application to a file, look at one, and put it back.');
+export function addSavepoint(command: Command, host: CommandHost): void {
   addCreate(command, host);
   addInspect(command, host);
   addDiff(command, host);

@@ -27,10 +27,8 @@ const WATCH_MS_MIN = 100;
 /** Cursor to the top left, and everything from there on removed. */
 const CLEAR = '\u001b[H\u001b[J';
 
-export function addStatus(program: Command, { terminal, end }: CommandHost): void {
-  const command = program
-    .command('status')
-    .description('Show how a node is doing; exit code 1 if a partition stands still or the node is not running.')
+export function addStatus(command: Command, { terminal, end }: CommandHost): void {
+  command
     .addOption(
       new Option('--watch [duration]', 'again every second, or this often, until Ctrl-C').argParser(durationFlag),
     )

@@ -14,10 +14,8 @@ interface Flags {
   readonly json?: boolean;
 }
 
-export function addTimeline(program: Command, { terminal }: CommandHost): void {
-  const command = program
-    .command('timeline')
-    .description('Print what happened to a node since its start: hand-overs, restarts, halts, changes by operators.')
+export function addTimeline(command: Command, { terminal }: CommandHost): void {
+  command
     .addOption(new Option('--last <count>', 'how many entries').default(100).argParser(wholeFlag(1, 500)))
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ millrace timeline --last 20\n');

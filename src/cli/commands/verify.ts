@@ -8,23 +8,21 @@ import type { Options } from '../../options/types.js';
 import { openSavepoint } from '../../runtime/savepoint/savepoint-file.js';
 import { type Verdict, verify } from '../../runtime/verify.js';
 import { exitCode } from '../exit-codes.js';
-import { addOptions, loadOptions } from '../load-options.js';
+import { addOptions, loadOptions, placeOptions } from '../load-options.js';
 import { longWork } from '../long-work.js';
 import type { CommandHost } from '../program.js';
 import { quietLine } from '../quiet-line.js';
 import type { Terminal } from '../terminal.js';
 import { grouped, oneLine } from '../text.js';
-import { createSavepoint, placeOptions } from './savepoint.js';
+import { createSavepoint } from './savepoint.js';
 
 interface Flags {
   readonly savepoint?: string;
   readonly json?: boolean;
 }
 
-export function addVerify(program: Command, { terminal, end }: CommandHost): void {
-  const command = program
-    .command('verify')
-    .description('Compare every state with a fold of the whole stream by one thread; exit code 1 if one differs.')
+export function addVerify(command: Command, { terminal, end }: CommandHost): void {
+  command
     .option('--savepoint <file>', 'verify this savepoint instead of what is stored now')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ millrace verify --handler ./orders.mjs\n');

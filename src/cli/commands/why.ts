@@ -16,10 +16,8 @@ interface Flags {
   readonly json?: boolean;
 }
 
-export function addWhy(program: Command, { terminal, end }: CommandHost): void {
-  const command = program
-    .command('why')
-    .description('Say what was decided about an event and why; exit code 1 if nothing is known of it.')
+export function addWhy(command: Command, { terminal, end }: CommandHost): void {
+  command
     .argument('<id>', 'id of the event')
     .option('--key <key>', 'key of the event: only its partition is asked')
     .option('--json', 'print JSON')
