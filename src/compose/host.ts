@@ -17,6 +17,8 @@ import { faultOf } from '../protocol/fault.js';
 import type { Fault, HostToMain, MainToHost } from '../protocol/messages.js';
 import { openStore, type StoreSettings } from './store.js';
 
+/** Not for long, because a thread's start has a deadline, and what is away is tried again at each use. */
+const CONNECT_MS = 2_000;
 /** A database that is away does not hold up a drain for longer. */
 const SINK_SETTLE_MS = 3_000;
 
@@ -40,7 +42,9 @@ export async function runHost(setup: HostSetup, port: MessagePort): Promise<Faul
     const handler = await loadHandler(setup.handler, setup.handlerOptions);
     const { app, host: options } = setup;
     const opened = await openStore(setup.store, app, `millrace-${app}-${setup.node}-${options.slot}`, log);
-    const sink = opened.source === undefined ? undefined : openSink(setup, opened.source, log);
+    // Else the first claims of a node would all fail and be logged. A Redis that stays away says so at each use.
+    if (setup.store.kind === 'redis') await opened.untilReady(CONNECT_MS).catch(() => undefined);
+    const sink = openSink(setup, opened.store, log);
     const store = sink === undefined ? opened.store : new SinkingStore(opened.store, sink);
     await new Promise<void>((resolve) => {
       const ages = new EventAges(systemClock);
@@ -79,12 +83,13 @@ export async function runHost(setup: HostSetup, port: MessagePort): Promise<Faul
   }
 }
 
+/** A store that is SQL itself needs none. */
 function openSink(
-  { app, node, host, statusSink }: HostSetup,
+  { app, node, host, store, statusSink }: HostSetup,
   source: StateSource,
   log: LogLine,
 ): StatusSink | undefined {
-  if (statusSink === undefined) return undefined;
+  if (statusSink === undefined || store.kind === 'sql') return undefined;
   const connection = new SinkConnection({ url: statusSink, name: `millrace-${app}-${node}-${host.slot}`, log });
   return new PostgresStatusSink({ app, connection, source, clock: systemClock, log });
 }

@@ -3,10 +3,8 @@ import { hostname } from 'node:os';
 import { PiscinaThreads } from '../adapters/piscina/piscina-threads.js';
 import { systemClock } from '../adapters/system/system-clock.js';
 import { partitionsOf, rangeOf } from '../core/assignment/ranges.js';
-import { PARTITION_HASH } from '../core/key/partition.js';
 import type { StreamChain } from '../core/position/stream-chain.js';
 import { chainsOf } from '../core/position/stream-generations.js';
-import type { HostOptions } from '../host/host-options.js';
 import type { Options } from '../options/types.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { EventSink } from '../ports/event-log.js';
@@ -14,12 +12,11 @@ import type { LogLine } from '../ports/log.js';
 import { ChainedLog } from '../runtime/chained-log.js';
 import { Node } from '../runtime/node.js';
 import { StateReader } from '../runtime/state-reader.js';
-import { type Backend, heartbeatMs } from './backend.js';
+import { heartbeatMs, openBackend } from './backend.js';
 import type { HostSetup } from './host.js';
-import { openJetStreamBackend } from './jetstream-backend.js';
-import { type Company, isSql, openSqlBackend } from './sql-backend.js';
+import { hostOptions } from './host-options.js';
 import { storeSettings } from './store.js';
-import { decoderMapping, streamRoutes } from './streams.js';
+import { streamRoutes } from './streams.js';
 
 /** A node and what its faces need. */
 export interface ComposedNode {
@@ -114,56 +111,8 @@ function urlOf({ http }: Options): string | undefined {
   return `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
 }
 
-/** The options say which family. */
-export function openBackend(
-  options: Options,
-  line: LogLine,
-  signal?: AbortSignal,
-  company: Company = 'alone',
-): Promise<Backend> {
-  return isSql(options) ? openSqlBackend(options, line, company, signal) : openJetStreamBackend(options, line, signal);
-}
-
 function hostSetup(options: Options, chains: readonly StreamChain[], slot: number): HostSetup {
   const { app, node, handler, handlerOptions, statusSink } = options;
   const store = storeSettings(options);
   return { app, node, handler, handlerOptions, store, statusSink, host: hostOptions(options, chains, slot) };
-}
-
-/** What the options say to a host. */
-export function hostOptions(options: Options, chains: readonly StreamChain[], slot: number): HostOptions {
-  const { app, partitions, order, dedupe, limits, event, checkpoint } = options;
-  return {
-    slot,
-    chains,
-    checkpointMs: checkpoint.intervalMs,
-    checkpointBytes: checkpoint.bytes,
-    decoder: {
-      format: event.format,
-      limits: { payloadBytesMax: limits.payloadBytes, headerBytesMax: limits.headerBytes },
-      idRequired: !dedupe.idempotent,
-      partitions,
-      ...decoderMapping(options),
-    },
-    actor: {
-      layout: { app, partitions, hash: PARTITION_HASH },
-      order: order.mode,
-      settleMs: order.settleMs,
-      idleMs: order.idleMs,
-      late: order.late,
-      firstNumber: order.first,
-      gapMs: order.gapTimeoutMs,
-      gap: order.gap,
-      poison: order.poison,
-      aheadMsMax: order.aheadMaxMs,
-      ahead: order.ahead,
-      dedupe: dedupe.idempotent ? undefined : { horizonMs: dedupe.horizonMs, idsMax: dedupe.ids },
-      bufferEventsMax: limits.bufferEvents,
-      bufferBytesMax: limits.bufferBytes,
-      residentKeysMax: limits.residentKeys,
-      residentBytesMax: limits.residentBytes,
-      deadLettersMax: limits.deadLetters,
-      parkedMax: limits.parked,
-    },
-  };
 }

@@ -1,16 +1,12 @@
 /** A publisher over NATS JetStream or a SQL database, for the library's users. Part of the composition root. */
 import type { NatsConnection } from '@nats-io/nats-core';
-import { connectNats, type NatsOptions } from '../adapters/nats/connect-nats.js';
-import { JetStreamSink } from '../adapters/nats/jetstream-sink.js';
-import { requireSchema } from '../adapters/sql/schema.js';
-import { SqlEventSink } from '../adapters/sql/sql-event-sink.js';
+import type { NatsOptions } from '../adapters/nats/connect-nats.js';
 import { systemClock } from '../adapters/system/system-clock.js';
 import { Publisher, type PublisherParts } from '../client/publisher.js';
 import { MillraceError } from '../errors.js';
 import { subjectTemplate } from '../options/subjects.js';
 import { natsUrls, sqlUrl } from '../options/urls.js';
 import type { LogLine } from '../ports/log.js';
-import { openDatabase } from './sql-backend.js';
 
 /** Where and how to publish; every field has a default. Give `connection`, or what is needed to make one. */
 export interface PublisherOptions extends Partial<NatsOptions> {
@@ -67,8 +63,11 @@ export async function createPublisher(options: PublisherOptions = {}): Promise<P
 type Way = Pick<PublisherParts, 'sink' | 'release'>;
 
 async function openNats(url: string, options: PublisherOptions): Promise<Way> {
-  const { deadlineMs = DEADLINE_MS, stream } = options;
-  const connection = options.connection ?? (await connectTo(url, options));
+  const { connectNats } = await import('../adapters/nats/connect-nats.js');
+  const { JetStreamSink } = await import('../adapters/nats/jetstream-sink.js');
+  const { deadlineMs = DEADLINE_MS, stream, name = 'millrace-publisher', log = () => {} } = options;
+  const signal = options.signal ?? AbortSignal.timeout(CONNECT_MS);
+  const connection = options.connection ?? (await connectNats({ ...options, url }, name, log, signal));
   const sink = new JetStreamSink(connection, { timeoutMs: Math.min(ATTEMPT_MS, deadlineMs), stream });
   const release = async (): Promise<void> => {
     sink.close();
@@ -78,19 +77,8 @@ async function openNats(url: string, options: PublisherOptions): Promise<Way> {
 }
 
 async function openSql(url: string, { stream, name = 'millrace-publisher' }: PublisherOptions): Promise<Way> {
-  const database = openDatabase(url, name);
-  try {
-    await requireSchema(database);
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
-  return { sink: new SqlEventSink({ database, stream }), release: () => database.close() };
-}
-
-function connectTo(url: string, options: PublisherOptions): Promise<NatsConnection> {
-  const { name = 'millrace-publisher', log = () => {}, signal } = options;
-  return connectNats({ ...options, url }, name, log, signal ?? AbortSignal.timeout(CONNECT_MS));
+  const { openSqlSink } = await import('./sql-backend.js');
+  return openSqlSink(url, name, stream);
 }
 
 function invalid(problems: readonly string[]): MillraceError {

@@ -1,8 +1,4 @@
 /** Durable state without a node. Part of the composition root. */
-import { RedisCheckpointStore } from '../adapters/redis/redis-checkpoint-store.js';
-import { untilRedisReady } from '../adapters/redis/redis-connection.js';
-import { requireSchema } from '../adapters/sql/schema.js';
-import { SqlCheckpointStore } from '../adapters/sql/sql-checkpoint-store.js';
 import { systemClock } from '../adapters/system/system-clock.js';
 import { decodeRecord } from '../core/checkpoint/record.js';
 import { MillraceError } from '../errors.js';
@@ -10,8 +6,7 @@ import type { Options } from '../options/types.js';
 import type { CheckpointStore } from '../ports/checkpoint-store.js';
 import type { LogLine } from '../ports/log.js';
 import { StateReader } from '../runtime/state-reader.js';
-import { openRedis, redisSettings } from './redis.js';
-import { openDatabase } from './sql-backend.js';
+import { openStore, storeSettings } from './store.js';
 
 /** Reads of durable state without a node. */
 export interface OpenReader {
@@ -30,8 +25,9 @@ const WAIT_MS = 3_000;
  */
 export async function openReader(options: Options, line: LogLine): Promise<OpenReader> {
   const { app, partitions } = options;
-  const store = await openStore(options, line);
+  const { store, untilReady } = await openStore(storeSettings(options), app, `millrace-${app}-reader`, line);
   try {
+    await untilReady(WAIT_MS);
     const first = await store.read(0);
     const decoded = first === undefined ? undefined : decodeRecord(first.record);
     const stored = decoded?.kind === 'record' ? decoded.record.layout.partitions : partitions;
@@ -43,23 +39,6 @@ export async function openReader(options: Options, line: LogLine): Promise<OpenR
     return { reader: new StateReader(store, systemClock, partitions), store, close: () => store.close() };
   } catch (error) {
     await store.close();
-    throw error;
-  }
-}
-
-async function openStore(options: Options, line: LogLine): Promise<CheckpointStore> {
-  const { app, sql } = options;
-  if (sql.url !== undefined) {
-    const database = openDatabase(sql.url, `millrace-${app}-reader`);
-    await requireSchema(database);
-    return new SqlCheckpointStore({ app, database });
-  }
-  const redis = openRedis(redisSettings(options), `millrace-${app}-reader`, line);
-  try {
-    await untilRedisReady(redis, WAIT_MS);
-    return new RedisCheckpointStore({ app, redis });
-  } catch (error) {
-    redis.disconnect();
     throw error;
   }
 }

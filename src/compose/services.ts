@@ -5,7 +5,8 @@ import { connectNats } from '../adapters/nats/connect-nats.js';
 import { untilRedisReady } from '../adapters/redis/redis-connection.js';
 import type { Options } from '../options/types.js';
 import type { LogLine } from '../ports/log.js';
-import { openRedis, redisSettings } from './redis.js';
+import { openRedis } from './redis.js';
+import { redisSettings } from './store.js';
 
 /** Connects to both, waiting for whichever is away until `signal` aborts. */
 export async function openServices(

@@ -20,15 +20,9 @@ import { firstGeneration } from '../core/position/stream-generations.js';
 import type { Options } from '../options/types.js';
 import { redactUrl, sqlitePath } from '../options/urls.js';
 import type { LogLine } from '../ports/log.js';
-import { type Backend, heartbeatMs } from './backend.js';
+import { type Backend, type Company, heartbeatMs, type SqlOptions } from './backend.js';
 import { layoutOf } from './layout.js';
-
-/** Options that name a database. */
-export type SqlOptions = Options & { readonly sql: { readonly url: string } };
-
-export function isSql(options: Options): options is SqlOptions {
-  return options.sql.url !== undefined;
-}
+import type { OpenStore } from './store.js';
 
 /** Connects at the first use. `name` is shown by a server that lists its clients. */
 export function openDatabase(url: string, name: string): SqlDatabase {
@@ -37,11 +31,27 @@ export function openDatabase(url: string, name: string): SqlDatabase {
   return new PostgresDatabase({ pool: postgresPool({ url, name }), name: redactUrl(url) });
 }
 
-/**
- * `alone`: as a node works, the only one that does, for which a SQLite file is locked and the turn on a shared database
- * is waited for. `beside`: as a command that looks while a node may run.
- */
-export type Company = 'alone' | 'beside';
+/** The checkpoints alone. */
+export function openSqlStore(url: string, app: string, name: string): OpenStore {
+  const database = openDatabase(url, name);
+  return { store: new SqlCheckpointStore({ app, database }), untilReady: () => requireSchema(database) };
+}
+
+/** The writing side alone; demands the tables. */
+export async function openSqlSink(
+  url: string,
+  name: string,
+  stream: string | undefined,
+): Promise<{ readonly sink: SqlEventSink; readonly release: () => Promise<void> }> {
+  const database = openDatabase(url, name);
+  try {
+    await requireSchema(database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return { sink: new SqlEventSink({ database, stream }), release: () => database.close() };
+}
 
 /** Whoever works alone makes the tables and the stream where they are missing; others demand them. */
 export async function openSqlBackend(

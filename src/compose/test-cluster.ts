@@ -22,7 +22,7 @@ import { SeededRandom } from '../testing/seeded-random.js';
 import { EPOCH_MS, TestProcess, TestThreads } from '../testing/test-process.js';
 import { drive, OUTSIDE, VirtualTime } from '../testing/virtual-time.js';
 import { heartbeatMs } from './backend.js';
-import { hostOptions } from './node.js';
+import { hostOptions } from './host-options.js';
 
 export interface TestClusterOptions {
   // biome-ignore lint/suspicious/noExplicitAny: an actor of any state and data

@@ -21,8 +21,8 @@ import type { StreamRoute } from '../runtime/key-route.js';
 import { keyRoute } from '../runtime/key-route.js';
 import type { RestoreDependencies } from '../runtime/savepoint/restore-savepoint.js';
 import type { VerifyDependencies, VerifyOptions } from '../runtime/verify.js';
-import { hostOptions, openBackend } from './node.js';
-import type { Company } from './sql-backend.js';
+import { type Company, openBackend } from './backend.js';
+import { hostOptions } from './host-options.js';
 import { streamRoutes } from './streams.js';
 
 export interface Tools {

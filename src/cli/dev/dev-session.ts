@@ -15,9 +15,7 @@ import { DemoPublisher } from './demo-publisher.js';
 import type { DemoPlace } from './demo-world.js';
 import type { DevOptions } from './dev-options.js';
 import type { DevOutput } from './dev-output.js';
-import { openEmbeddedPlace } from './embedded-place.js';
 import { hasSettled, progressOf } from './progress.js';
-import { openServicesPlace } from './services-place.js';
 import { judge, verdictText } from './verdict.js';
 import { modeText, welcomeFields, welcomeText } from './welcome.js';
 
@@ -55,8 +53,8 @@ export async function runDev(run: DevRun): Promise<number> {
     output.tell('mode', { mode: run.mode }, modeText(run.mode));
     place =
       run.mode === 'embedded'
-        ? await openEmbeddedPlace(placeOptions)
-        : await openServicesPlace({ nats, redis, mapping }, placeOptions);
+        ? await (await import('./embedded-place.js')).openEmbeddedPlace(placeOptions)
+        : await (await import('./services-place.js')).openServicesPlace({ nats, redis, mapping }, placeOptions);
     const { options, node } = await startNode(run, place);
     isEvidence = true;
     isEvidence = !(await runDemo(run, place, options, node));

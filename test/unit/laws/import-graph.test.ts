@@ -35,6 +35,17 @@ const EXTRAS: Readonly<Record<string, { readonly places: readonly string[]; read
 const extrasOf = (path: string): readonly string[] =>
   Object.entries(EXTRAS).flatMap(([place, { places }]) => (isIn(path, place) ? places : []));
 
+/** Packages that are loaded with a file, through all files that are. */
+function packagesOf(entry: string): string[] {
+  const reached = new Set([entry]);
+  const packages = new Set<string>();
+  for (const path of reached)
+    for (const one of files.find((file) => file.path === path)!.imports)
+      if (one.isLoadedFirst && one.path !== undefined) reached.add(one.path);
+      else if (one.isLoadedFirst && !one.text.startsWith('node:')) packages.add(one.text);
+  return [...packages].sort();
+}
+
 describe('the import graph', () => {
   it('reads imports as they are written', () => {
     const file = sourceFile(
@@ -87,6 +98,14 @@ describe('the import graph', () => {
     for (const [own, { places }] of Object.entries(EXTRAS))
       for (const place of places)
         expect(offences(below(own), (path) => !isIn(path, place)).length, `${own} ${place}`).toBeGreaterThan(0);
+  });
+
+  it('client libraries are loaded by what talks to those servers, when that is known', () => {
+    expect(packagesOf('src/cli/command.ts')).toEqual(['commander']);
+    expect(packagesOf('src/cli/commands/status.ts')).toEqual(['commander', 'yaml']);
+    expect(packagesOf('src/compose/redis.ts')).toContain('ioredis');
+    for (const entry of ['src/compose/run.ts', 'src/compose/reader.ts', 'src/compose/publisher.ts', 'workers/host.ts'])
+      expect(packagesOf(entry).filter((name) => /^(?:ioredis|pg|libsql|@nats-io\/.*)$/.test(name))).toEqual([]);
   });
 
   it('nobody imports tests, the built tree or anything outside src and workers', () => {

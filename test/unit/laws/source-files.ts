@@ -18,6 +18,8 @@ export interface Import {
   readonly text: string;
   /** Path from the repository if it is relative, with `.ts`; else undefined. */
   readonly path: string | undefined;
+  /** False for types, and for what is loaded when it is needed. */
+  readonly isLoadedFirst: boolean;
 }
 
 export interface SourceFile {
@@ -59,15 +61,17 @@ function withoutQuotes(code: string): string {
 }
 
 const IMPORTS = [
-  /\b(?:import|export)\s[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/g,
-  /\bimport\s*['"]([^'"]+)['"]/g,
-  /\b(?:import|require)\s*\(\s*['"]([^'"]+)['"]/g,
+  { pattern: /\b(?:import|export)\s[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/g, isStatic: true },
+  { pattern: /\bimport\s*['"]([^'"]+)['"]/g, isStatic: true },
+  { pattern: /\b(?:import|require)\s*\(\s*['"]([^'"]+)['"]/g, isStatic: false },
 ];
 
 function importsOf(path: string, code: string): Import[] {
-  return IMPORTS.flatMap((pattern) => [...code.matchAll(pattern)]).map((match) => {
-    const text = match[1]!;
-    if (!text.startsWith('.')) return { text, path: undefined };
-    return { text, path: posix.join(posix.dirname(path), text).replace(/\.js$/, '.ts') };
-  });
+  return IMPORTS.flatMap(({ pattern, isStatic }) =>
+    [...code.matchAll(pattern)].map(([statement, text = '']) => {
+      const isLoadedFirst = isStatic && !/^(?:import|export)\s+type\b/.test(statement);
+      if (!text.startsWith('.')) return { text, path: undefined, isLoadedFirst };
+      return { text, path: posix.join(posix.dirname(path), text).replace(/\.js$/, '.ts'), isLoadedFirst };
+    }),
+  );
 }
