@@ -7,16 +7,21 @@
  * A1. Every `append` settles: with the answer, at its deadline, or when the connection is lost.
  * A2. What was sent over a connection that is lost is reported as unknown at once; it may be stored. Nothing is sent
  *     while there is no connection, because the library drops it without a word.
- * A3. Events are sent in the order of the calls, and those of one turn of the event loop together: the library would
- *     make a write of each, which costs more than all the rest.
+ * A3. Events are sent in the order of the calls, and those of one turn of the event loop together: a write of each would
+ *     cost more than all the rest.
  */
-import type { Msg, NatsConnection, Status, Subscription } from '@nats-io/nats-core';
+import { Buffer } from 'node:buffer';
+import type { NatsConnection, Status, Subscription } from '@nats-io/nats-core';
 import { headers, PermissionViolationError } from '@nats-io/nats-core';
 import { type Context, context, propagation } from '@opentelemetry/api';
 import { MillraceError, messageOf } from '../../errors.js';
 import type { Appended, EventSink, NewEvent } from '../../ports/event-log.js';
+import { cutterOf } from './cutting-transport.js';
+import type { Frame } from './frame-cutter.js';
+import { PublishBatch } from './publish-batch.js';
 import { answerError, sendError } from './publish-errors.js';
 import { frameOf, inboxOf } from './raw-message.js';
+import { readStatus } from './status-headers.js';
 import { UntakenSubject } from './untaken-subject.js';
 
 export interface JetStreamSinkOptions {
@@ -53,6 +58,7 @@ export class JetStreamSink implements EventSink {
   readonly #stream: string | undefined;
   readonly #inbox: string;
   readonly #untaken: UntakenSubject;
+  readonly #batch: PublishBatch;
   /** By token, oldest first: all wait equally long. */
   readonly #waiting = new Map<number, Waiting>();
   /** Tokens of what is to be sent. */
@@ -67,6 +73,7 @@ export class JetStreamSink implements EventSink {
     this.#connection = connection;
     this.#inbox = inboxOf(connection);
     this.#untaken = new UntakenSubject(connection);
+    this.#batch = new PublishBatch(connection);
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#stream = options.stream;
     void this.#watch();
@@ -86,6 +93,7 @@ export class JetStreamSink implements EventSink {
   /** Ends what the sink has on the connection, which stays open. What is still waited for is reported as unknown. */
   close(): void {
     this.#isClosed = true;
+    if (this.#subscription !== undefined) cutterOf(this.#connection)?.release(this.#subscription.getID());
     this.#subscription?.unsubscribe();
     clearTimeout(this.#timer);
     this.#rejectAll((event) => unanswered(event, 'the sink was closed'));
@@ -105,41 +113,56 @@ export class JetStreamSink implements EventSink {
         waiting.reject(sendError(waiting.event, error));
       }
     }
+    this.#batch.send();
   }
 
   #send({ event, trace }: Waiting, token: number): void {
-    this.#subscription ??= this.#connection.subscribe(`${this.#inbox}.*`, {
+    if (this.#subscription === undefined) this.#listen();
+    const reply = `${this.#inbox}.${token}`;
+    const fields: [string, string][] = [['Nats-Msg-Id', event.id]];
+    // `traceparent` of the event, or of whoever publishes: nothing where no tracing is set up in this process.
+    if (event.trace === undefined)
+      propagation.inject(trace, fields, { set: (into, name, value) => into.push([name, value]) });
+    else fields.push(...Object.entries(event.trace));
+    if (this.#stream !== undefined) fields.push(['Nats-Expected-Stream', this.#stream]);
+    const isOpen = !this.#connection.isClosed() && !this.#connection.isDraining();
+    if (isOpen && this.#batch.add(event.subject, reply, fields, event.body)) return;
+    this.#batch.send();
+    const head = headers();
+    for (const [name, value] of fields) head.set(name, value);
+    this.#connection.publish(event.subject, event.body, { headers: head, reply });
+  }
+
+  #listen(): void {
+    this.#subscription = this.#connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
-        if (error === null) this.#receive(message);
+        if (error === null) this.#receive(frameOf(message));
         else this.#refused(error);
       },
     });
-    const head = headers();
-    head.set('Nats-Msg-Id', event.id);
-    // `traceparent` of the event, or of whoever publishes: nothing where no tracing is set up in this process.
-    if (event.trace === undefined)
-      propagation.inject(trace, head, { set: (into, name, value) => into.set(name, value) });
-    else for (const [name, value] of Object.entries(event.trace)) head.set(name, value);
-    if (this.#stream !== undefined) head.set('Nats-Expected-Stream', this.#stream);
-    this.#connection.publish(event.subject, event.body, { headers: head, reply: `${this.#inbox}.${token}` });
+    this.#cut();
   }
 
-  #receive(message: Msg): void {
-    const { subject } = frameOf(message);
+  /** Answers come past the library's parser where the transport allows it, and through it where not. */
+  #cut(): void {
+    if (this.#subscription === undefined) return;
+    cutterOf(this.#connection)?.take(this.#subscription.getID(), (frame) => this.#receive(frame));
+  }
+
+  #receive({ subject, headers: head, body }: Frame): void {
     let token = 0;
     for (let at = this.#inbox.length + 1; at < subject.length; at++) token = token * 10 + subject[at]! - ZERO;
     const waiting = this.#waiting.get(token);
     if (waiting === undefined) return;
     this.#waiting.delete(token);
-    const { data } = message;
-    if (data.length === 0) {
-      const code = message.headers?.code ?? 0;
+    if (body.length === 0) {
+      const code = head === undefined ? 0 : readStatus(head).code;
       if (code === NO_RESPONDERS) void this.#untaken.judge(waiting.event).then(waiting.reject);
       else waiting.reject(answerError(waiting.event, code, `status ${code}`));
       return;
     }
     try {
-      const { stream, seq, duplicate, error } = JSON.parse(message.string()) as Answer;
+      const { stream, seq, duplicate, error } = JSON.parse(textOf(body)) as Answer;
       if (error !== undefined) waiting.reject(answerError(waiting.event, error.err_code, error.description));
       else {
         this.#untaken.taken(stream);
@@ -194,6 +217,7 @@ export class JetStreamSink implements EventSink {
 
   #return(): void {
     this.#isAway = false;
+    this.#cut(); // the transport is a new one
     this.#sendAll();
   }
 
@@ -206,6 +230,8 @@ export class JetStreamSink implements EventSink {
     }
   }
 }
+
+const textOf = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
 
 function unanswered({ subject }: NewEvent, why: string): MillraceError {
   return new MillraceError('NATS_UNREACHABLE', `publishing to ${JSON.stringify(subject)}: ${why}; it may be stored`);
