@@ -8,12 +8,10 @@ import { exitCodeOfSignal } from './stop-signals.js';
 import { processTerminal } from './terminal.js';
 
 /** Commands that stop in good order at a signal; the others just end. */
-const SERVING: readonly (string | undefined)[] = ['run', 'dev'];
+const SERVING: readonly string[] = ['run', 'dev'];
 
 /** Runs a subcommand to its end; the exit code. */
 export async function runCommand(args: readonly string[]): Promise<number> {
-  const kept = SERVING.includes(args[0]) ? undefined : takeKeptSignal();
-  if (kept !== undefined) return exitCodeOfSignal[kept];
   const terminal = processTerminal();
   let code: number = exitCode.ok;
   const program = createProgram({
@@ -21,6 +19,11 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     end: (value) => {
       code = value;
     },
+  });
+  // Everything is loaded, and nothing is begun.
+  program.hook('preAction', (_, command) => {
+    const kept = SERVING.includes(command.name()) ? undefined : takeKeptSignal();
+    if (kept !== undefined) process.exit(exitCodeOfSignal[kept]);
   });
   try {
     await program.parseAsync([...args], { from: 'user' });

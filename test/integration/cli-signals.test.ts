@@ -23,16 +23,22 @@ it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s while it waits for its ser
   expect(namesOf(node.events())).toEqual(['nats.waiting', 'node.stopping', 'node.stopped']);
 });
 
+/** Sends SIGTERM as soon as anybody listens, which is before the rest of the command is there. */
+const preload = `const tick = () => {
+  if (process.listenerCount('SIGTERM') > 0) process.kill(process.pid, 'SIGTERM');
+  else setImmediate(tick);
+};
+setImmediate(tick);`;
+const early = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}` };
+
 it('a signal that comes while the command is being loaded is not lost', async () => {
-  // Sends it as soon as anybody listens, which is before the rest of the command is there.
-  const preload = `const tick = () => {
-    if (process.listenerCount('SIGTERM') > 0) process.kill(process.pid, 'SIGTERM');
-    else setImmediate(tick);
-  };
-  setImmediate(tick);`;
-  const url = `data:text/javascript,${encodeURIComponent(preload)}`;
-  const node = await waitingNode({ NODE_OPTIONS: `--import=${url}` });
+  const node = await waitingNode(early);
   const { code, err } = await node.ended();
   expect([code, err]).toEqual([0, '']);
   expect(namesOf(node.events())).toEqual(['node.stopping', 'node.stopped']);
+});
+
+it('nor is one for a command that has nothing to stop: it does not begin', async () => {
+  const { code, out, err } = await start(['config'], { env: early }).ended();
+  expect([code, out, err]).toEqual([143, '', '']);
 });
