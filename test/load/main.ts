@@ -4,7 +4,7 @@
  *   npm run load -- soak    [--rate 2000] [--minutes 60]    the same load for long, and how memory goes
  *   npm run load -- spike   [--rate 2000] [--seconds 20]    ten times the load for a tenth of the time
  *   npm run load -- hot-key [--rate 2000] [--seconds 10]    one key takes half of all events
- * All take --keys N, --publishers N, --seed N, --order time|none and --json. Exit code 1 if anything was wrong.
+ * All take --keys N, --publishers N, --seed N, --order time|none|sequence and --json. Exit code 1 if anything was wrong.
  * The publishers, nats-server, redis-server and the node share the cores of the machine.
  */
 import { parseArgs } from 'node:util';
@@ -35,7 +35,8 @@ function count(name: 'rate' | 'seconds' | 'minutes' | 'keys' | 'publishers' | 's
 const name = positionals[0] ?? '';
 const scenario = Object.hasOwn(scenarios, name) ? scenarios[name]! : usage(`there is no scenario ${name}`);
 const mode = values.order ?? 'time';
-if (mode !== 'time' && mode !== 'none') usage(`--order must be time or none, not ${mode}`);
+if (mode !== 'time' && mode !== 'none' && mode !== 'sequence')
+  usage(`--order must be time, none or sequence, not ${mode}`);
 const options = {
   ...{
     rate: count('rate', 2_000),

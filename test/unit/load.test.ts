@@ -82,6 +82,7 @@ describe('keys', () => {
 describe('events', () => {
   const options: EventOptions = {
     ...{ seed: 3, keys: 20, skew: 0, hot: 0, size: 150, duplicates: 0.2, disorderMs: 100, run: 'r' },
+    numbersFrom: undefined,
   };
 
   it('are the same for the same seed, of the size that was asked for, and as old as allowed', () => {
@@ -136,7 +137,10 @@ describe('a publisher', () => {
   const task: PublishingTask = {
     ...{ target: { kind: 'http', url: '', token: undefined }, publishSubject: 'events.{key}', partitions: 4 },
     profile: { profile: 'constant', rate: 2_000, peak: 1, durationMs: 100 },
-    events: { seed: 1, keys: 10, skew: 0, hot: 0, size: 150, duplicates: 0.2, disorderMs: 0, run: 'r' },
+    events: {
+      ...{ seed: 1, keys: 10, skew: 0, hot: 0, size: 150, duplicates: 0.2, disorderMs: 0, run: 'r' },
+      numbersFrom: undefined,
+    },
     ...{ index: 0, publishers: 1, window: 10, samples: 100, countedKeys: 10, graceMs: 5_000 },
   };
 
@@ -157,7 +161,7 @@ describe('a publisher', () => {
         return { stream: 'S', sequence, duplicate: false };
       },
     };
-    await new PacedPublisher(task, sink, (message) => told.push(message)).run(sharedNow());
+    await new PacedPublisher(task, sink, (message) => told.push(message)).run(sharedNow(), Date.now());
     expect(most).toBeLessThanOrEqual(10);
     expect(events).toHaveLength(200);
     const ids = events.map(({ id }) => id);
@@ -180,9 +184,57 @@ describe('a publisher', () => {
   });
 });
 
+describe('numbered events', () => {
+  const numbered = async (index: number): Promise<{ id: string; key: string; sequence: number; body: string }[]> => {
+    const sent: { id: string; key: string; sequence: number; body: string }[] = [];
+    const sink = {
+      append: async ({ body, about }: NewEvent) => {
+        const text = Buffer.from(body).toString();
+        sent.push({ ...(JSON.parse(text) as { id: string; sequence: number }), key: about!.key, body: text });
+        return { stream: 'S', sequence: sent.length, duplicate: false };
+      },
+    };
+    const task: PublishingTask = {
+      ...{ target: { kind: 'http', url: '', token: undefined }, publishSubject: 'events.{key}', partitions: 4 },
+      profile: { profile: 'constant', rate: 20_000, peak: 1, durationMs: 100 },
+      events: {
+        ...{ seed: 1, keys: 10, skew: 1, hot: 0, size: 150, duplicates: 0.2, disorderMs: 20, run: 'r' },
+        numbersFrom: 5,
+      },
+      ...{ index, publishers: 2, window: 100, samples: 0, countedKeys: 0, graceMs: 60_000 },
+    };
+    await new PacedPublisher(task, sink, () => undefined).run(sharedNow(), 1_000_000);
+    return sent;
+  };
+
+  it('have no gap in the numbers of any key, whoever sends them, in another order and repeated', async () => {
+    const [first, second] = [await numbered(0), await numbered(1)];
+    expect([first.length, second.length]).toEqual([1_000, 1_000]);
+    const bodies = new Map<string, string>();
+    for (const { id, body } of [...first, ...second]) {
+      expect(bodies.get(id) ?? body).toBe(body);
+      bodies.set(id, body);
+    }
+    expect(bodies.size).toBeGreaterThan(1_500);
+    expect(bodies.size).toBeLessThan(1_700);
+    const numbers = new Map<string, Set<number>>();
+    for (const { key, sequence } of [...first, ...second])
+      numbers.set(key, (numbers.get(key) ?? new Set()).add(sequence));
+    expect(numbers.size).toBe(10);
+    for (const [key, of] of numbers) {
+      expect(key).toMatch(/^load-r-\d$/);
+      expect([...of].sort((a, b) => a - b)).toEqual(Array.from({ length: of.size }, (_, n) => n + 5));
+    }
+    const back = first.filter(({ key, sequence }, at) =>
+      first.slice(0, at).some((earlier) => earlier.key === key && earlier.sequence > sequence),
+    );
+    expect(back.length).toBeGreaterThan(300);
+  });
+});
+
 describe('the audit', () => {
   const published = { scheduled: 100, acknowledged: 100, repeats: 10, known: 4, failed: 0 };
-  const none = { applied: 0, duplicates: 0, late: 0, dead: 0, lateOut: 0 };
+  const none = { applied: 0, duplicates: 0, late: 0, skipped: 0, dead: 0, lateOut: 0 };
   const right = { ...none, applied: 90, duplicates: 6 };
   const findings = (after: typeof none, sent = published): string[] =>
     auditCounters(sent, none, after)
@@ -201,6 +253,7 @@ describe('the audit', () => {
     expect(findings({ ...right, applied: 87, late: 3, lateOut: 3 })).toEqual(['order', 'applied']);
     expect(findings({ ...right, applied: 88, dead: 2 })).toEqual(['applied']);
     expect(findings({ ...right, applied: 95 })).toEqual(['decided', 'applied']);
+    expect(findings({ ...right, skipped: 1 })).toEqual(['order']);
   });
 
   it('allows for events that may be stored without an acknowledgement, and for no more', () => {
@@ -224,7 +277,7 @@ describe('the audit', () => {
     const partition = { phase: 'running', counters };
     const status = (...partitions: object[]) => ({ partitions }) as unknown as Parameters<typeof decidedOf>[0];
     expect(decidedOf(status(partition, partition), 2, false)).toEqual({
-      ...{ applied: 10, duplicates: 0, late: 4, dead: 2, lateOut: 4 },
+      ...{ applied: 10, duplicates: 0, late: 4, skipped: 0, dead: 2, lateOut: 4 },
     });
     expect(decidedOf(status(partition, { phase: 'unclaimed' }), 2, false)).toBeUndefined();
     expect(decidedOf(status(partition, partition), 3, false)).toBeUndefined();

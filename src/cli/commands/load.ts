@@ -68,6 +68,8 @@ export function addLoad(command: Command, { terminal, end }: CommandHost): void 
 const help = `
 The schedule is fixed beforehand, and latency counts from the moment that it gave an event: nothing is left out because
 the target was slow. Events are deposits under keys load-0, load-1, …; the handlers status and ledger apply them.
+With order.mode sequence events are numbered, their keys are of this load alone (load-…-0, …), and disorder sends them in
+another order than that of their numbers; all within order.gapTimeout, if nothing is to be given up.
 A burst takes a tenth of every ten seconds. Ctrl-C ends it with the results so far.
 
 Examples:
@@ -124,13 +126,12 @@ function decimalFlag(max: number): (text: string) => number {
   };
 }
 
-function check(flags: Flags, { order, sql }: Options): void {
+function check(flags: Flags, { sql }: Options): void {
   const problems: string[] = [];
   const { rate, peak = 0, duration, profile, target, watch } = flags;
   if ((Math.max(rate, profile === 'burst' ? peak : 0) * duration) / 1_000 > EVENTS_MAX)
     problems.push(`rate and duration make more than ${grouped(EVENTS_MAX)} events`);
   if (flags.peak !== undefined && profile !== 'burst') problems.push('--peak is for --profile burst');
-  if (order.mode === 'sequence') problems.push('a load makes events without numbers: order.mode must be time or none');
   if (target === 'nats' && sql.url !== undefined) problems.push('events of a SQL database go over --target http');
   if (target === 'http' && !watch) problems.push('--no-watch is for --target nats: over HTTP the node answers anyway');
   if (problems.length > 0) throw new MillraceError('REQUEST_INVALID', problems.join('; '), { problems });
@@ -153,6 +154,7 @@ async function perform(flags: Flags, options: Options, terminal: Terminal): Prom
       events: {
         ...{ seed: flags.seed, keys: flags.keys, skew: flags.skew, hot: flags.hot / 100, size: flags.size },
         ...{ duplicates: flags.duplicates / 100, disorderMs: flags.disorder, run: randomBytes(5).toString('hex') },
+        numbersFrom: options.order.mode === 'sequence' ? options.order.first : undefined,
       },
       ...{ publishers: flags.publishers, window: flags.window, samples: flags.samples, drainMs: flags.drain, node },
       isLateApplied: options.order.late === 'apply',

@@ -1,6 +1,9 @@
 /**
  * The events of a load, from a seed: keys, amounts and repeats are the same for the same seed; ids and times belong to the
  * run. They are deposits of an account, which both handlers that ship can apply.
+ *
+ * Numbered events carry the place that they have among those of their key. Publishers of one load then plan all of it, each the same,
+ * and send a part each: the numbers have no gap, whoever sends them. Such a load has keys of its own, since numbering begins with it.
  */
 
 import { SeededRandom } from '../../testing/seeded-random.js';
@@ -19,6 +22,8 @@ export interface EventOptions {
   readonly disorderMs: number;
   /** Distinguishes the ids of this run from those of all others. */
   readonly run: string;
+  /** The number of a key's first event; undefined where events are not numbered. */
+  readonly numbersFrom: number | undefined;
 }
 
 /** What an event will be; when it happened is known when it is sent. */
@@ -37,6 +42,9 @@ export interface LoadEvent extends Omit<PlannedEvent, 'content'> {
 
 /** An event and its repeats share it. */
 interface Content {
+  /** Which event of the load it is. */
+  readonly n: number;
+  readonly number: number | undefined;
   /** So long before it was sent. */
   readonly agoMs: number;
   readonly amount: number;
@@ -52,36 +60,42 @@ export class EventMaker {
   readonly #random: SeededRandom;
   readonly #picker: KeyPicker;
   readonly #recent: PlannedEvent[] = [];
+  /** How many events of a key are planned. */
+  readonly #counts: Uint32Array;
   #planned = 0;
 
   constructor(options: EventOptions) {
     this.#options = options;
     this.#random = new SeededRandom(options.seed);
     this.#picker = new KeyPicker(options, () => this.#random.next());
+    this.#counts = new Uint32Array(options.numbersFrom === undefined ? 0 : options.keys);
   }
 
-  /** The nth event of all publishers. */
+  /** The nth event of all publishers. Numbered ones are planned without a gap, from 0 on. */
   plan(n: number): PlannedEvent {
-    const { duplicates, disorderMs, run } = this.#options;
+    const { duplicates, disorderMs, run, numbersFrom } = this.#options;
     const random = this.#random;
     if (duplicates > 0 && random.next() < duplicates && this.#recent.length > 0)
       return { ...this.#recent[Math.floor(random.next() * this.#recent.length)]!, isRepeat: true };
     const agoMs = random.next() * disorderMs;
     const keyNumber = this.#picker.pick();
-    const content = { agoMs, amount: 1 + Math.floor(random.next() * AMOUNT_MAX), sent: undefined };
+    const number = numbersFrom === undefined ? undefined : numbersFrom + this.#counts[keyNumber]!++;
+    const amount = 1 + Math.floor(random.next() * AMOUNT_MAX);
+    const content = { n, number, agoMs: number === undefined ? agoMs : 0, amount, sent: undefined };
     const event = { id: `${run}-${n}`, keyNumber, isRepeat: false, content };
     if (duplicates > 0) this.#recent[this.#planned++ % REPEATABLE] = event;
     return event;
   }
 
-  /** The event, sent `now`, epoch ms; a repeat is what went before it. */
+  /** The event, sent `now`, epoch ms; a repeat is what went before it. Of a numbered one, `now` is its moment. */
   make({ id, keyNumber, isRepeat, content }: PlannedEvent, now: number): LoadEvent {
-    content.sent ??= this.#sent(id, Math.floor(now - content.agoMs), content.amount);
+    content.sent ??= this.#sent(id, Math.floor(now - content.agoMs), content);
     return { id, keyNumber, isRepeat, ...content.sent };
   }
 
-  #sent(id: string, time: number, amount: number): { time: number; body: string } {
-    const head = `{"id":"${id}","time":${time},"type":"deposit","data":{"amount":${amount},"note":"`;
+  #sent(id: string, time: number, { amount, number }: Content): { time: number; body: string } {
+    const place = number === undefined ? '' : `"sequence":${number},`;
+    const head = `{"id":"${id}","time":${time},${place}"type":"deposit","data":{"amount":${amount},"note":"`;
     const body = `${head}${'x'.repeat(Math.max(0, this.#options.size - head.length - TAIL.length))}${TAIL}`;
     return { time, body };
   }
@@ -90,4 +104,6 @@ export class EventMaker {
 const TAIL = '"}}';
 
 /** Name of the nth key. */
-export const keyName = (keyNumber: number): string => `load-${keyNumber}`;
+export function keyName({ numbersFrom, run }: Pick<EventOptions, 'numbersFrom' | 'run'>, keyNumber: number): string {
+  return numbersFrom === undefined ? `load-${keyNumber}` : `load-${run}-${keyNumber}`;
+}

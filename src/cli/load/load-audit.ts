@@ -28,6 +28,8 @@ export interface Decided {
   readonly applied: number;
   readonly duplicates: number;
   readonly late: number;
+  /** Numbers of keys that were given up waiting for. */
+  readonly skipped: number;
   /** Dead letters of every reason but lateness. */
   readonly dead: number;
   /** Late events that were not applied. */
@@ -51,7 +53,7 @@ export function decidedOf(
   isLateApplied: boolean,
 ): Decided | undefined {
   if (partitions.length < count) return undefined;
-  const sum = { applied: 0, duplicates: 0, late: 0, dead: 0, lateOut: 0 };
+  const sum = { applied: 0, duplicates: 0, late: 0, skipped: 0, dead: 0, lateOut: 0 };
   for (const { phase, counters } of partitions) {
     if (phase !== 'running' || counters === undefined) return undefined;
     add(sum, counters);
@@ -60,10 +62,11 @@ export function decidedOf(
   return sum;
 }
 
-function add(sum: { applied: number; duplicates: number; late: number; dead: number }, counters: Counters): void {
+function add(sum: { -readonly [part in keyof Decided]: number }, counters: Counters): void {
   sum.applied += counters.applied;
   sum.duplicates += counters.duplicates;
   sum.late += counters.late;
+  sum.skipped += counters.skipped;
   for (const [reason, count] of Object.entries(counters.dead)) if (reason !== 'EVENT_LATE') sum.dead += count;
 }
 
@@ -100,6 +103,7 @@ export function auditCounters(published: Published, before: Decided, after: Deci
   const applied = after.applied - before.applied;
   const duplicates = after.duplicates - before.duplicates;
   const late = after.late - before.late;
+  const skipped = after.skipped - before.skipped;
   const dead = after.dead - before.dead;
   const distinct = published.acknowledged - published.repeats;
   const repeatsStored = published.repeats - published.known;
@@ -124,11 +128,8 @@ export function auditCounters(published: Published, before: Decided, after: Deci
     ),
     {
       check: 'order',
-      level: late === 0 ? 'ok' : 'finding',
-      found:
-        late === 0
-          ? 'no event was late'
-          : `${grouped(late)} events were late: they came after a newer one of their key was applied`,
+      level: late + skipped === 0 ? 'ok' : 'finding',
+      found: orderText(late, skipped),
     },
     compared(
       'applied',
@@ -138,6 +139,12 @@ export function auditCounters(published: Published, before: Decided, after: Deci
       slack,
     ),
   ];
+}
+
+function orderText(late: number, skipped: number): string {
+  if (late + skipped === 0) return 'no event was late, no number was given up';
+  if (late === 0) return `${grouped(skipped)} numbers did not come in time and were given up`;
+  return `${grouped(late)} events were late: they came after a newer one of their key was applied`;
 }
 
 function compared(check: Check['check'], found: string, expected: number, counted: number, slack: number): Check {

@@ -109,7 +109,8 @@ class LoadSession {
     const { target, publishSubject, partitions, profile, events, publishers, window, samples } = this.#options;
     return Array.from({ length: publishers }, (_, index) => ({
       ...{ target, publishSubject, partitions, profile, index, publishers },
-      events: { ...events, seed: events.seed + index },
+      // Numbered events are planned alike by all.
+      events: { ...events, seed: events.numbersFrom === undefined ? events.seed + index : events.seed },
       window: Math.ceil(window / publishers),
       samples: this.#eyes === undefined ? 0 : samples / publishers,
       countedKeys: this.#eyes === undefined ? 0 : COUNTED_KEYS,
@@ -175,7 +176,7 @@ class LoadSession {
     const eyes = this.#eyes;
     if (eyes === undefined) return [];
     const count = Math.min(COUNTED_KEYS, this.#options.events.keys);
-    const keys = Array.from({ length: count }, (_, number) => keyName(number));
+    const keys = Array.from({ length: count }, (_, number) => keyName(this.#options.events, number));
     return Promise.all(keys.map(async (key) => (await eyes.state(key))?.applied ?? 0));
   }
 
@@ -251,7 +252,7 @@ class LoadSession {
       number,
       { events: number; newest: number; last: readonly KeyCount[] },
     ]): Promise<KeyFinding> => {
-      const key = keyName(number);
+      const key = keyName(this.#options.events, number);
       let state: Awaited<ReturnType<NodeEyes['state']>>;
       for (const place of last) state = await stateWithin(eyes, key, place, deadline);
       const applied = (state?.applied ?? 0) - (keysBefore[number] ?? 0);

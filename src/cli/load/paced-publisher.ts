@@ -10,6 +10,7 @@ import { tokenOfKey } from '../../core/key/key.js';
 import { partitionOf } from '../../core/key/partition.js';
 import { codeOf, type ErrorCode, errorTable, messageOf } from '../../errors.js';
 import type { Appended, EventSink } from '../../ports/event-log.js';
+import { SeededRandom } from '../../testing/seeded-random.js';
 import { EventMaker, keyName, type LoadEvent, type PlannedEvent } from './event-maker.js';
 import type { FromPublisher, KeyCount, PublishingTask } from './publishing-messages.js';
 import { sharedNow } from './publishing-messages.js';
@@ -20,6 +21,7 @@ const TALLY_MS = 250;
 /** Samples are told so long before their moment: who follows one is to wait for it already when it is applied. */
 const AHEAD_MS = 25;
 const AHEAD_MAX = 5_000;
+const BLOCK_MAX = 10_000;
 /** So that acknowledgements are read between two runs of sending. */
 const BURST_MAX = 500;
 
@@ -29,12 +31,16 @@ export class PacedPublisher {
   readonly #tell: (message: FromPublisher) => void;
   readonly #profile: RateProfile;
   readonly #maker: EventMaker;
+  readonly #isNumbered: boolean;
+  readonly #blockEvents: number;
+  readonly #shuffle: SeededRandom;
   readonly #keys = new Map<number, KeyCount>();
   /** What is sent next: at least every event that has its moment soon. */
   readonly #planned: ScheduledEvent[] = [];
   #next: number;
   #planNext: number;
   #startedAt = 0;
+  #startEpochMs = 0;
   #sampleAt = 0;
   #inFlight = 0;
   #repeatsSent = 0;
@@ -53,7 +59,11 @@ export class PacedPublisher {
     this.#tell = tell;
     this.#profile = new RateProfile(task.profile);
     this.#maker = new EventMaker(task.events);
-    this.#next = this.#planNext = task.index;
+    this.#isNumbered = task.events.numbersFrom !== undefined;
+    this.#blockEvents = this.#isNumbered ? blockOf(task) : 1;
+    this.#shuffle = new SeededRandom(task.events.seed + task.index);
+    this.#next = task.index;
+    this.#planNext = this.#isNumbered ? 0 : task.index;
   }
 
   /** Sends nothing more; what is on its way is still waited for. */
@@ -61,9 +71,10 @@ export class PacedPublisher {
     this.#isStopped = true;
   }
 
-  /** Settles when everything is acknowledged or given up. `startAt` is on the shared clock. */
-  async run(startAt: number): Promise<void> {
+  /** Settles when everything is acknowledged or given up. `startAt` is on the shared clock, `startEpochMs` the same moment. */
+  async run(startAt: number, startEpochMs: number): Promise<void> {
     this.#startedAt = startAt;
+    this.#startEpochMs = startEpochMs;
     this.#sampleAt = startAt;
     const { graceMs, profile } = this.#task;
     const endAt = startAt + profile.durationMs + graceMs;
@@ -99,17 +110,32 @@ export class PacedPublisher {
   }
 
   #planAhead(now: number): void {
-    const { publishers } = this.#task;
     const soon = this.#profile.dueAt(now + AHEAD_MS - this.#startedAt);
-    for (; this.#planNext < soon && this.#planned.length < AHEAD_MAX; this.#planNext += publishers)
-      this.#planned.push(this.#plan(this.#planNext));
+    while (this.#planNext < soon && this.#planned.length < AHEAD_MAX) this.#planBlock();
   }
 
-  #plan(n: number): ScheduledEvent {
-    const { partitions, samples } = this.#task;
+  /** One event; of numbered ones as many as may change places: numbers come in disorder, each at a moment of the schedule. */
+  #planBlock(): void {
+    const { publishers, index } = this.#task;
+    const plans: PlannedEvent[] = [];
+    const places: number[] = [];
+    for (; this.#planNext < this.#profile.total && plans.length < this.#blockEvents; ) {
+      const plan = this.#maker.plan(this.#planNext);
+      if (this.#planNext % publishers === index) {
+        const at = Math.floor(this.#shuffle.next() * (plans.length + 1));
+        plans.push(plan);
+        places.push(this.#planNext);
+        if (this.#isNumbered) [plans[at], plans[plans.length - 1]] = [plan, plans[at]!];
+      }
+      this.#planNext += this.#isNumbered ? 1 : publishers;
+    }
+    for (const [at, plan] of plans.entries()) this.#planned.push(this.#scheduled(plan, places[at]!));
+  }
+
+  #scheduled(plan: PlannedEvent, n: number): ScheduledEvent {
+    const { partitions, samples, events } = this.#task;
     const scheduledAt = this.#startedAt + this.#profile.momentOf(n);
-    const plan = this.#maker.plan(n);
-    const key = keyName(plan.keyNumber);
+    const key = keyName(events, plan.keyNumber);
     const partition = partitionOf(key, partitions);
     const isSample = !plan.isRepeat && samples > 0 && scheduledAt >= this.#sampleAt;
     if (isSample) {
@@ -121,7 +147,9 @@ export class PacedPublisher {
 
   #send({ plan, key, partition, scheduledAt, isSample }: ScheduledEvent, now: number): void {
     const { publishSubject } = this.#task;
-    const event = this.#maker.make(plan, Date.now());
+    // All publishers must say the same of a numbered event.
+    const moment = this.#isNumbered ? this.#startEpochMs + this.#profile.momentOf(plan.content.n) : Date.now();
+    const event = this.#maker.make(plan, moment);
     this.#inFlight++;
     this.#sent++;
     this.#sentMicros.push(micros(now - scheduledAt));
@@ -187,6 +215,11 @@ export class PacedPublisher {
     this.#acknowledgedMicros = [];
     this.#tell({ kind: 'tally', tally });
   }
+}
+
+/** How many events change places within the time by which they may come too early or too late. */
+function blockOf({ profile, events, publishers }: PublishingTask): number {
+  return Math.max(1, Math.min(BLOCK_MAX, Math.floor((profile.rate * events.disorderMs) / 1_000 / publishers)));
 }
 
 interface ScheduledEvent {

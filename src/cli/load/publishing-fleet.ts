@@ -42,7 +42,8 @@ export class PublishingFleet {
   /** Starts the schedule; answers its first moment, on the shared clock. */
   begin(): number {
     const at = sharedNow() + LEAD_MS;
-    for (const child of this.#children) post(child, { kind: 'start', at });
+    const epochMs = Date.now() + LEAD_MS;
+    for (const child of this.#children) post(child, { kind: 'start', at, epochMs });
     return at;
   }
 

@@ -26,8 +26,8 @@ export interface PublishingTask {
 
 export type ToPublisher =
   | { readonly kind: 'open'; readonly task: PublishingTask }
-  /** `at` on the clock that all processes of the machine share, ms. */
-  | { readonly kind: 'start'; readonly at: number }
+  /** `at` on the clock that all processes of the machine share, ms; `epochMs` is the same moment. */
+  | { readonly kind: 'start'; readonly at: number; readonly epochMs: number }
   | { readonly kind: 'stop' };
 
 /** An event to follow, told before it is sent. Times on the shared clock, ms. */

@@ -19,7 +19,7 @@ export function servePublishing(): void {
         publisher = new PacedPublisher(message.task, target.sink, tell);
         return tell({ kind: 'ready' });
       case 'start':
-        await publisher?.run(message.at);
+        await publisher?.run(message.at, message.epochMs);
         await target?.close();
         return;
       case 'stop':
