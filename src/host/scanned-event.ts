@@ -88,7 +88,7 @@ export class ScannedEvent implements Offered {
     if (!this.#scan.read(this.#bytes, bodyAt, end, this.#keyAt, this.#keyEnd)) return false;
     if (checkPartition && fnv1a32Bytes(this.#bytes, this.#keyAt, this.#keyEnd) % partitions !== reader.partition)
       return false;
-    this.source.note(reader.recordAt, bodyAt, this.#scan);
+    this.source.note(reader.recordAt, bodyAt, this.#scan, this.#keyAt - subjectAt, this.#keyEnd - subjectAt);
     this.place = reader.recordAt;
     this.#bodyAt = bodyAt;
     this.#end = end;
@@ -97,8 +97,8 @@ export class ScannedEvent implements Offered {
     return true;
   }
 
-  find<E>(keys: KeyLookup<E>): E | undefined {
-    return keys.getBytes(this.#bytes, this.#keyAt, this.#keyEnd);
+  find(keys: KeyLookup): number {
+    return keys.rowOfBytes(this.#bytes, this.#keyAt, this.#keyEnd);
   }
 
   hashId(seed: number): void {
@@ -164,7 +164,7 @@ function keyToken(format: EventFormat): number {
  * A batch that stays. What was found out about a record is noted in it, so nothing else has to be kept of an event.
  *
  * Notes of a record, little endian: u16 offsets into the body of id, type and data, start and end of each, a start of
- * `NONE` where there is none; f64 sequence, NaN where there is none; f64 event time.
+ * `NONE` where there is none; f64 sequence, NaN where there is none; f64 event time; u16 start and end of the key in the subject.
  */
 class KeptBatch implements EventSource {
   readonly #bytes: Buffer;
@@ -179,7 +179,7 @@ class KeptBatch implements EventSource {
     this.#mapping = mapping;
   }
 
-  note(recordAt: number, bodyAt: number, scan: BodyScan): void {
+  note(recordAt: number, bodyAt: number, scan: BodyScan, keyFrom: number, keyTo: number): void {
     const view = this.#view;
     const at = recordAt + NOTES_AT;
     view.setUint16(at, scan.idAt - bodyAt, true);
@@ -190,9 +190,11 @@ class KeptBatch implements EventSource {
     view.setUint16(at + 10, scan.dataEnd - bodyAt, true);
     view.setFloat64(at + 12, scan.sequence ?? Number.NaN, true);
     view.setFloat64(at + 20, scan.time, true);
+    view.setUint16(at + 28, keyFrom, true);
+    view.setUint16(at + 30, keyTo, true);
   }
 
-  eventAt(recordAt: number, key: string): Event {
+  eventAt(recordAt: number): Event {
     const view = this.#view;
     const at = recordAt + NOTES_AT;
     const bodyAt = this.#bodyAt(recordAt);
@@ -203,7 +205,7 @@ class KeptBatch implements EventSource {
     const dataEnd = bodyAt + view.getUint16(at + 10, true);
     return {
       id: this.#text(bodyAt + view.getUint16(at, true), bodyAt + view.getUint16(at + 2, true)),
-      key,
+      key: this.#keyOf(recordAt),
       time: view.getFloat64(at + 20, true),
       sequence: Number.isNaN(sequence) ? undefined : sequence,
       type: typeAt === NONE ? undefined : this.#types.read(this.#bytes, bodyAt + typeAt, typeEnd),
@@ -211,20 +213,26 @@ class KeptBatch implements EventSource {
     };
   }
 
-  rawAt(recordAt: number, key: string): RawEvent {
+  rawAt(recordAt: number): RawEvent {
     const view = this.#view;
     const headersAt = this.#headersAt(recordAt);
     const bodyAt = this.#bodyAt(recordAt);
     const headers = this.#bytes.subarray(headersAt, bodyAt);
     return {
       subject: publishedSubject(this.#text(recordAt + SUBJECT_AT, headersAt), this.#mapping),
-      token: key,
+      token: this.#keyOf(recordAt),
       headers: headers.length === 0 ? undefined : headerText(headers),
       body: this.#text(bodyAt, bodyAt + view.getUint32(recordAt + 8, true)),
       encoding: 'utf8',
       streamSequence: view.getFloat64(recordAt + 12, true),
       streamTime: view.getFloat64(recordAt + 20, true),
     };
+  }
+
+  #keyOf(recordAt: number): string {
+    const at = recordAt + NOTES_AT + 28;
+    const subjectAt = recordAt + SUBJECT_AT;
+    return this.#text(subjectAt + this.#view.getUint16(at, true), subjectAt + this.#view.getUint16(at + 2, true));
   }
 
   #headersAt(recordAt: number): number {

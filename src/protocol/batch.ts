@@ -3,7 +3,7 @@
  *
  * Layout of one record, little endian, back to back:
  *   u16 partition · u16 subject bytes · u32 header bytes · u32 body bytes · f64 stream sequence · f64 stream time (epoch ms)
- *   · 28 bytes that the writer leaves alone, for whoever reads the record to note what it found,
+ *   · 32 bytes that the writer leaves alone, for whoever reads the record to note what it found,
  *   then the bytes of subject, headers and body. No headers: 0 bytes.
  *
  * The writer runs once per event on the main thread, so it only copies; decoding is the thread's work.
@@ -12,7 +12,7 @@
 /** Where a record's notes begin. */
 export const NOTES_AT = 28;
 /** Where its subject begins. */
-export const SUBJECT_AT = 56;
+export const SUBJECT_AT = 60;
 
 /** Fills one buffer. Owns it until `take`. */
 export class BatchWriter {

@@ -4,7 +4,7 @@
  *   node dist/test/bench/memory.js [--ids 1000000] [--keys 500000]
  *
  *   dedupe     bytes per id of the index, everything included
- *   idle key   bytes per resident key beyond its state: the text of the key, its entry, the id of its last event, its
+ *   idle key   bytes per resident key beyond its state: the text of the key, its record, the id of its last event, its
  *              place in the index. The same states alone, in an array, are subtracted. A key that is not resident takes
  *              nothing; how many may be is `limits.residentKeys`
  *
@@ -64,17 +64,16 @@ function account(i: number): object {
 /** As it comes out of an event: one flat text. */
 const idText = (): string => Buffer.from(randomUUID()).toString('latin1');
 
-function residentKeys(): KeyedState<never> {
-  const state = new KeyedState<never>(true, keys, Number.MAX_SAFE_INTEGER);
+function residentKeys(): KeyedState {
+  const state = new KeyedState(true, keys, Number.MAX_SAFE_INTEGER);
   for (let i = 0; i < keys; i++) {
-    const entry = state.entry(`account-${i}`);
-    entry.state = account(i);
-    entry.time = 1_700_000_000_000 + i;
-    entry.id = idText();
-    entry.streamSequence = i + 1;
-    entry.applied = 1;
-    entry.isStored = true;
+    const key = `account-${i}`;
+    const row = state.row(key);
+    state.setState(row, account(i));
+    state.advance(row, key, idText(), 1_700_000_000_000 + i, i + 1);
   }
+  state.encodeDirty();
+  state.saved();
   return state;
 }
 

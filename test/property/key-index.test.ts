@@ -1,58 +1,83 @@
-/** The index of resident keys against a map (X1, X2 of src/core/actor/key-index.ts). */
+/** The index of resident keys and their records against a map (X1 of key-index.ts, C1 and C2 of key-records.ts). */
 import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KeyIndex } from '../../src/core/actor/key-index.js';
+import { HOLDS, KeyRecords, TIME } from '../../src/core/actor/key-records.js';
 import { runs } from './runs.js';
 
-interface Entry {
-  readonly key: string;
+/** Texts that fit into a record, that just do or just do not with a key beside them, and that are not ASCII. */
+const text = fc.oneof(
+  fc.constantFrom('a', 'b', 'ab', 'ba', 'A', '__proto__', 'constructor', 'é', '日本'),
+  fc.nat(300).map((n) => `account-${n}`),
+  fc.integer({ min: 30, max: 80 }).map((length) => 'k'.repeat(length)),
+  fc.integer({ min: 250, max: 256 }).map((length) => 'l'.repeat(length)),
+);
+
+interface Kept {
+  readonly row: number;
+  time: number;
+  holds: number;
+  id: string;
 }
 
 describe('KeyIndex', () => {
-  const key = fc.oneof(
-    fc.constantFrom('a', 'b', 'ab', 'ba', 'A', '__proto__', 'constructor', 'é', '日本'),
-    fc.nat(300).map((n) => `account-${n}`),
-  );
-  const step = fc.record({ key, act: fc.constantFrom('add', 'add', 'delete', 'get', 'next') });
+  const act = fc.constantFrom('add', 'add', 'write', 'delete', 'get');
+  const step = fc.record({ key: text, act, id: text, time: fc.double() });
 
-  it('X1: finds what a map finds, by text and by bytes, however many come and go', () => {
+  it('X1 C1 C2: finds what a map finds, by text and by bytes, and its record, however many come and go', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 600 }), (steps) => {
-        const index = new KeyIndex<Entry>();
-        const model = new Map<string, Entry>();
-        for (const { key: name, act } of steps) {
-          const known = model.get(name);
-          if (act === 'add' && known === undefined) {
-            const entry = { key: name };
-            model.set(name, entry);
-            index.add(entry);
-          } else if (act === 'delete' && known !== undefined) {
-            model.delete(name);
-            index.delete(known);
-          } else if (act === 'next') index.next();
-          expect(index.get(name)).toBe(model.get(name));
-          const bytes = Buffer.from(`..${name}.`);
-          if (bytes.length === name.length + 3) expect(index.getBytes(bytes, 2, 2 + name.length)).toBe(model.get(name));
+        const records = new KeyRecords();
+        const index = new KeyIndex(records);
+        const model = new Map<string, Kept>();
+        let most = 0;
+        for (const { key, act: done, id, time } of steps) {
+          const known = model.get(key);
+          if (done === 'add' && known === undefined) {
+            model.set(key, { row: index.add(key), time: 0, holds: 0, id: '' });
+            most = Math.max(most, model.size);
+          } else if (done === 'delete' && known !== undefined) {
+            model.delete(key);
+            index.delete(known.row);
+          } else if (done === 'write' && known !== undefined) {
+            Object.assign(known, { time, holds: known.holds - 1, id });
+            records.setNumber(known.row, TIME, time);
+            records.setWord(known.row, HOLDS, known.holds);
+            records.setId(known.row, id);
+          }
+          const row = model.get(key)?.row ?? -1;
+          expect(index.rowOf(key)).toBe(row);
+          expect(row).toBeLessThan(most);
+          const bytes = Buffer.from(`..${key}.`);
+          if (bytes.length === key.length + 3) expect(index.rowOfBytes(bytes, 2, 2 + key.length)).toBe(row);
         }
         expect(index.size).toBe(model.size);
-        expect(new Set(index.values())).toEqual(new Set(model.values()));
+        for (const [key, { row, time, holds, id }] of model)
+          expect([records.key(row), records.number(row, TIME), records.word(row, HOLDS), records.id(row)]).toEqual([
+            key,
+            time,
+            holds,
+            id,
+          ]);
       }),
       runs(200),
     );
   });
 
-  it('X2: a round of the hand meets every entry that stays, also while others are deleted', () => {
+  it('a round of the hand meets every row that stays, also while others are given back', () => {
     fc.assert(
-      fc.property(fc.uniqueArray(key, { maxLength: 200 }), fc.func(fc.boolean()), (keys, isDeleted) => {
-        const index = new KeyIndex<Entry>();
-        for (const name of keys) index.add({ key: name });
-        const met = new Set<string>();
-        for (let entry = index.next(); entry !== undefined; entry = index.next()) {
-          met.add(entry.key);
-          if (isDeleted(entry.key)) index.delete(entry);
+      fc.property(fc.uniqueArray(text, { maxLength: 200 }), fc.func(fc.boolean()), (keys, isDeleted) => {
+        const records = new KeyRecords();
+        const index = new KeyIndex(records);
+        for (const key of keys) index.add(key);
+        const met: string[] = [];
+        for (let row = records.next(); row >= 0; row = records.next()) {
+          const key = records.key(row);
+          met.push(key);
+          if (isDeleted(key)) index.delete(row);
         }
-        expect([...met].sort()).toEqual([...keys].sort());
+        expect(met.sort()).toEqual([...keys].sort());
       }),
       runs(200),
     );

@@ -3,8 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Arrival } from '../../src/core/actor/arrival.js';
 import { HeldEvents } from '../../src/core/actor/held-events.js';
-import type { KeyEntry } from '../../src/core/actor/keyed-state.js';
-import { KeyedState } from '../../src/core/actor/keyed-state.js';
 import { DecodedEvent } from '../../src/core/event/offered.js';
 import { Watermark } from '../../src/core/order/watermark.js';
 import { rawEvent } from '../unit/raw-events.js';
@@ -16,22 +14,31 @@ interface Timed {
   readonly bytes: number;
 }
 
-const entry: KeyEntry<Arrival> = new KeyedState<Arrival>(true, 10, 1000).entry('a');
-
 /** Everything about an event follows from its sequence, so that a row that mixes two events shows. */
 function push(buffer: HeldEvents, { time, streamSequence, bytes }: Timed): void {
   const event = { id: `e-${streamSequence}`, key: 'a', time, sequence: undefined, type: undefined, data: null };
   const raw = { ...rawEvent({ streamSequence }) };
   const isClamped = streamSequence % 3 === 0;
   const source = new DecodedEvent(raw, event);
-  buffer.push(source, 7, entry, time, streamSequence, bytes, 10 * streamSequence, -streamSequence, isClamped);
+  buffer.push(
+    source,
+    7,
+    3 * streamSequence,
+    time,
+    streamSequence,
+    bytes,
+    10 * streamSequence,
+    -streamSequence,
+    isClamped,
+  );
 }
 
 /** What went in of an event that came out. */
 function timed(arrival: Arrival | undefined): Timed | undefined {
   if (arrival === undefined) return undefined;
   const { time, streamSequence, bytes } = arrival;
-  expect(arrival).toMatchObject({ entry, slot: 10 * streamSequence, seen: -streamSequence, rejection: undefined });
+  expect(arrival).toMatchObject({ row: 3 * streamSequence, slot: 10 * streamSequence, seen: -streamSequence });
+  expect(arrival.rejection).toBeUndefined();
   expect(arrival.isClamped).toBe(streamSequence % 3 === 0);
   expect([arrival.event.id, arrival.raw.streamSequence]).toEqual([`e-${streamSequence}`, streamSequence]);
   return { time, streamSequence, bytes };

@@ -39,7 +39,7 @@ import type { KeyInspection } from './key-inspection.js';
 import { inspectKey } from './key-inspection.js';
 import type { KeyOrderOptions, OperationOutcome, QuarantineAction } from './key-order.js';
 import { KeyOrder } from './key-order.js';
-import type { KeyEntry } from './keyed-state.js';
+import type { KeyWait } from './key-wait.js';
 import { KeyedState } from './keyed-state.js';
 import { Outbox } from './outbox.js';
 import type { Quarantine } from './parking.js';
@@ -96,7 +96,7 @@ export class Actor {
   readonly #watermark: Watermark;
   readonly #buffer = new HeldEvents();
   readonly #again: DueAgain<Arrival>;
-  readonly #state: KeyedState<Arrival>;
+  readonly #state: KeyedState;
   readonly #parking = new Parking(PARKED_IN_MEMORY_MS);
   readonly #outbox = new Outbox();
   readonly #keys: KeyOrder;
@@ -129,13 +129,13 @@ export class Actor {
       state: this.#state,
       decisions: this.#decisions,
       parking: this.#parking,
-      folding: new Folding(handler, `${options.layout.app}.${record.partition}`, record.partition),
+      folding: new Folding(handler, this.#state, `${options.layout.app}.${record.partition}`, record.partition),
       outbox: this.#outbox,
       halting: this.#halting,
     });
-    for (const [key, quarantine] of start.quarantines) this.#state.entry(key).quarantine = quarantine;
+    for (const [key, quarantine] of start.quarantines) this.#state.waitOf(this.#state.row(key)).quarantine = quarantine;
     for (const { raw, decoded } of start.parked) this.#restoreParked(raw, decoded);
-    for (const entry of this.#parking.keys()) this.#keys.sortRestored(entry);
+    for (const wait of this.#parking.keys()) this.#keys.sortRestored(wait);
   }
 
   get partition(): number {
@@ -237,9 +237,9 @@ export class Actor {
     const limit = Math.floor(offered.streamTime) + this.#options.aheadMsMax;
     if (offered.time <= limit) this.#accept(offered, slot, offered.time, false);
     else if (this.#options.ahead === 'clamp') {
-      const { source, place, key } = offered;
-      const clamped = { ...source.eventAt(place, key), time: limit };
-      this.#accept(new DecodedEvent(source.rawAt(place, key), clamped), slot, limit, true);
+      const { source, place } = offered;
+      const clamped = { ...source.eventAt(place), time: limit };
+      this.#accept(new DecodedEvent(source.rawAt(place), clamped), slot, limit, true);
     } else this.#setAheadAside(offered, slot);
   }
 
@@ -294,8 +294,8 @@ export class Actor {
       this.#halting.stop('CORRUPT_CHECKPOINT', problem);
       return;
     }
-    const entry = this.#state.resident(key);
-    if (entry !== undefined) this.#keys.loaded(entry);
+    const row = this.#state.resident(key);
+    if (row >= 0) this.#keys.loaded(row);
   }
 
   /**
@@ -374,8 +374,8 @@ export class Actor {
 
   /** The event that a quarantined key waits for, or undefined. */
   quarantinedEvent(key: string): RawEvent | undefined {
-    const entry = this.#state.resident(key);
-    return entry?.quarantine === undefined ? undefined : entry.parked?.[0]?.raw;
+    const wait = this.#waitOf(key);
+    return wait?.quarantine === undefined ? undefined : wait.parked?.[0]?.raw;
   }
 
   /** What is known about the event with this id: its decision, what it waits for, and recent explanations. */
@@ -388,9 +388,11 @@ export class Actor {
 
   /** What is known about a key: what waits and for what, and recent explanations. */
   inspect(key: string): KeyInspection {
+    const row = this.#state.resident(key);
     return inspectKey(key, {
       held: this.#buffer,
-      entry: this.#state.resident(key),
+      wait: this.#waitOf(key),
+      next: row < 0 ? undefined : this.#state.next(row),
       watermark: this.#watermark.value,
       notes: this.#decisions.notesAboutKey(key),
     });
@@ -403,19 +405,24 @@ export class Actor {
     for (const arrival of this.#buffer)
       if (isOpen(arrival))
         waits.push(`held until the watermark (${this.#watermark.value}) passes its time (${arrival.time})`);
-    for (const { key, parked, quarantine, next } of this.#parking.keys()) {
+    for (const { key, row, parked, quarantine } of this.#parking.keys()) {
       if (!parked?.some(isOpen)) continue;
       const name = JSON.stringify(key);
-      if (quarantine === undefined) waits.push(`waits for number ${next} of key ${name}`);
+      if (quarantine === undefined) waits.push(`waits for number ${this.#state.next(row)} of key ${name}`);
       else
         waits.push(`key ${name} is quarantined since event ${quarantine.sequence}: ${quarantine.problems.join('; ')}`);
     }
     if (this.#keys.loading > 0)
-      for (const { key, waiting } of this.#state.entries())
+      for (const { key, waiting } of this.#state.waits())
         if (waiting?.some(isOpen)) waits.push(`the state of ${JSON.stringify(key)} is loaded`);
     if (this.#again.left.some((sequence) => open.has(sequence)))
       waits.push('came due before the last recovery, and waits for those that came due before it');
     return waits;
+  }
+
+  #waitOf(key: string): KeyWait | undefined {
+    const row = this.#state.resident(key);
+    return row < 0 ? undefined : this.#state.wait(row);
   }
 
   #record(savedAt: number): PartitionRecord {
@@ -445,8 +452,8 @@ export class Actor {
     if (this.#options.order !== 'time') return [];
     const due = [...this.#halting.left];
     if (this.#keys.loading > 0)
-      for (const entry of this.#state.entries())
-        for (const arrival of entry.waiting ?? []) due.push(arrival.streamSequence);
+      for (const { waiting } of this.#state.waits())
+        for (const arrival of waiting ?? []) due.push(arrival.streamSequence);
     return due.concat(this.#again.left);
   }
 
@@ -462,8 +469,8 @@ export class Actor {
       this.#bury(raw, slot, rejection, key, undefined);
     else {
       const source = new DecodedEvent(raw, placeholder(raw, key));
-      const arrival = this.#whole(source, slot, this.#state.entry(key), rejection);
-      arrival.entry.holds++;
+      const arrival = this.#whole(source, slot, this.#state.row(key), rejection);
+      this.#state.hold(arrival.row);
       this.#again.take(arrival, this.#toKey);
     }
   }
@@ -477,7 +484,7 @@ export class Actor {
 
   #buryOffered(offered: Offered, slot: number, why: Rejection): void {
     const { source, place, key, id } = offered;
-    this.#bury(source.rawAt(place, key), slot, why, key, id);
+    this.#bury(source.rawAt(place), slot, why, key, id);
   }
 
   #accept(offered: Offered, slot: number, time: number, isClamped: boolean): void {
@@ -487,20 +494,20 @@ export class Actor {
       this.#buryOffered(offered, slot, { code: 'EVENT_UNNUMBERED', problems });
       return;
     }
-    const entry = this.#state.entryOf(offered);
-    const seen = this.#decisions.admit(offered, time, slot, entry);
+    const row = this.#state.rowOf(offered);
+    const seen = this.#decisions.admit(offered, time, slot, this.#state.keyHash(row));
     if (seen === undefined) return;
     const { source, place, streamSequence } = offered;
     const bytes = offered.size + ARRIVAL_BYTES;
-    entry.holds++;
+    this.#state.hold(row);
     // What is held is newer than the watermark was before this event moved it: behind that, nothing is overtaken.
     const isBehind = time <= this.#watermark.value;
     this.#watermark.observe(time, offered.streamTime);
     if (order === 'time' && !isBehind)
-      this.#buffer.push(source, place, entry, time, streamSequence, bytes, slot, seen, isClamped);
+      this.#buffer.push(source, place, row, time, streamSequence, bytes, slot, seen, isClamped);
     else
       this.#again.take(
-        new Arrival(source, place, entry, time, streamSequence, bytes, slot, seen, isClamped, undefined),
+        new Arrival(source, place, row, time, streamSequence, bytes, slot, seen, isClamped, undefined),
         this.#toKey,
       );
     if (order !== 'time') return;
@@ -509,16 +516,10 @@ export class Actor {
   }
 
   /** The arrival of an event that no index of ids knows. */
-  #whole(
-    source: DecodedEvent,
-    slot: number,
-    entry: KeyEntry<Arrival>,
-    why: Rejection | undefined,
-    isClamped = false,
-  ): Arrival {
+  #whole(source: DecodedEvent, slot: number, row: number, why: Rejection | undefined, isClamped = false): Arrival {
     const { raw, event } = source;
     const bytes = raw.body.length + ARRIVAL_BYTES;
-    return new Arrival(source, 0, entry, event.time, raw.streamSequence, bytes, slot, -1, isClamped, why);
+    return new Arrival(source, 0, row, event.time, raw.streamSequence, bytes, slot, -1, isClamped, why);
   }
 
   /** Takes a stored parked event back in; it is below the floor already. */
@@ -534,9 +535,9 @@ export class Actor {
     const limit = Math.floor(raw.streamTime) + this.#options.aheadMsMax;
     const isClamped = read.time > limit;
     const source = new DecodedEvent(raw, isClamped ? { ...read, time: limit } : read);
-    const arrival = this.#whole(source, -1, this.#state.entry(key), rejection, isClamped);
-    arrival.entry.holds++;
-    this.#parking.append(arrival);
+    const row = this.#state.row(key);
+    this.#state.hold(row);
+    this.#parking.append(this.#state.waitOf(row), this.#whole(source, -1, row, rejection, isClamped));
   }
 
   #release(): void {

@@ -3,10 +3,10 @@ import type { Event, RawEvent } from '../event/event.js';
 import type { EventSource } from '../event/offered.js';
 import { DecodedEvent } from '../event/offered.js';
 import type { Rejection } from '../event/reject.js';
-import type { KeyEntry } from './keyed-state.js';
 
 export class Arrival {
-  readonly entry: KeyEntry<Arrival>;
+  /** Row of its key in the keyed state. */
+  readonly row: number;
   /** Event time, epoch ms. */
   readonly time: number;
   readonly streamSequence: number;
@@ -26,7 +26,7 @@ export class Arrival {
   constructor(
     source: EventSource,
     place: number,
-    entry: KeyEntry<Arrival>,
+    row: number,
     time: number,
     streamSequence: number,
     bytes: number,
@@ -35,7 +35,7 @@ export class Arrival {
     isClamped: boolean,
     rejection: Rejection | undefined,
   ) {
-    this.entry = entry;
+    this.row = row;
     this.time = time;
     this.streamSequence = streamSequence;
     this.bytes = bytes;
@@ -49,12 +49,12 @@ export class Arrival {
 
   /** As the handler sees it; asked twice, it is the same object. */
   get event(): Event {
-    this.#event ??= this.#source.eventAt(this.#place, this.entry.key);
+    this.#event ??= this.#source.eventAt(this.#place);
     return this.#event;
   }
 
   get raw(): RawEvent {
-    return this.#source.rawAt(this.#place, this.entry.key);
+    return this.#source.rawAt(this.#place);
   }
 
   /** It will wait long: its content must not keep the bytes of a whole batch in memory. */
@@ -65,8 +65,8 @@ export class Arrival {
 
   /** The same event in the same place of its key's order, with other content. */
   edited(raw: RawEvent, event: Event, rejection: Rejection | undefined): Arrival {
-    const { entry, time, streamSequence, bytes, slot, seen, isClamped } = this;
+    const { row, time, streamSequence, bytes, slot, seen, isClamped } = this;
     const source = new DecodedEvent(raw, event);
-    return new Arrival(source, 0, entry, time, streamSequence, bytes, slot, seen, isClamped, rejection);
+    return new Arrival(source, 0, row, time, streamSequence, bytes, slot, seen, isClamped, rejection);
   }
 }

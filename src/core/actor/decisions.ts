@@ -7,7 +7,7 @@
  */
 import type { FieldChanges } from '../checkpoint/commit.js';
 import type { Counters, PartitionRecord } from '../checkpoint/record.js';
-import type { Decision as DecisionValue, Seen } from '../dedupe/dedupe-index.js';
+import type { Decision as DecisionValue, KeyHash, Seen } from '../dedupe/dedupe-index.js';
 import { Decision, DedupeIndex, keyHashOf } from '../dedupe/dedupe-index.js';
 import type { DedupeDelta, StoredSegment } from '../dedupe/dedupe-segments.js';
 import { DedupeSegments } from '../dedupe/dedupe-segments.js';
@@ -21,7 +21,6 @@ import { DeadLetterBox } from './dead-letter-box.js';
 import type { DecisionNote } from './decision-log.js';
 import { DecisionLog } from './decision-log.js';
 import type { Halting } from './halting.js';
-import type { KeyEntry } from './keyed-state.js';
 
 export interface DecisionOptions {
   /** undefined: handlers are idempotent, no index is kept. */
@@ -91,10 +90,10 @@ export class Decisions {
    * Looks the event up and remembers it as waiting. Its dedupe entry (−1 where no index is kept), or undefined if it
    * is a duplicate and decided with that.
    */
-  admit(offered: Offered, time: number, slot: number, entry: KeyEntry<Arrival>): number | undefined {
+  admit(offered: Offered, time: number, slot: number, keyHash: KeyHash): number | undefined {
     if (this.#dedupe === undefined) return -1;
     const body = offered.hashBody();
-    const first = this.#dedupe.findOffered(offered, entry);
+    const first = this.#dedupe.findOffered(offered, keyHash);
     if (first < 0) return this.#dedupe.insert(time, offered.streamSequence, body);
     this.counters.duplicates++;
     const isSame = this.#dedupe.hasBody(first, body);
@@ -128,10 +127,10 @@ export class Decisions {
    * operator has written it into a body that had none, and it must not be applied again. One that is another event's
    * has left the horizon and come again: that event decides for itself.
    */
-  redecide({ event, raw, entry }: Arrival, decision: DecisionValue): void {
+  redecide({ event, raw }: Arrival, decision: DecisionValue): void {
     this.#fresh++;
     if (this.#dedupe === undefined || event.id === '') return;
-    const known = this.#dedupe.find(event.id, entry);
+    const known = this.#dedupe.find(event.id, keyHashOf(event.key));
     if (known < 0) this.#decideId(this.#dedupe.insert(event.time, raw.streamSequence, bodyHash(raw.body)), decision);
     else if (this.#dedupe.seen(known).streamSequence === raw.streamSequence) this.#decideId(known, decision);
   }

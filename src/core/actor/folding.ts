@@ -6,36 +6,40 @@ import type { Rejection } from '../event/reject.js';
 import { traceOf } from '../event/trace-context.js';
 import type { Arrival } from './arrival.js';
 import type { ApplyContext, Handler } from './handler.js';
+import type { KeyedState } from './keyed-state.js';
 import { freezeState } from './state-value.js';
 
 const SUBJECT = /^[^\s.*>\u0000-\u001f\u007f]+(?:\.[^\s.*>\u0000-\u001f\u007f]+)*$/;
 
 export class Folding {
   readonly #handler: Handler;
+  readonly #state: KeyedState;
   readonly #prefix: string;
   readonly #context: { -readonly [P in keyof ApplyContext]: ApplyContext[P] };
   #emitted: { subject: string; data: unknown }[] = [];
   #folding = false;
 
   /** `prefix` begins the ids of outputs: `app.partition`. */
-  constructor(handler: Handler, prefix: string, partition: number) {
+  constructor(handler: Handler, state: KeyedState, prefix: string, partition: number) {
     this.#handler = handler;
+    this.#state = state;
     this.#prefix = prefix;
     this.#context = { partition, streamSequence: 0, emit: (subject, data) => this.#emit(subject, data) };
   }
 
-  /** Applies the event to its entry's state. Returns why it could not, and then nothing has changed. */
-  apply({ entry, event, streamSequence }: Arrival): Rejection | undefined {
+  /** Applies the event to its key's state. Returns why it could not, and then nothing has changed. */
+  apply({ row, event, streamSequence }: Arrival): Rejection | undefined {
     this.#context.streamSequence = streamSequence;
     this.#folding = true;
     if (this.#emitted.length > 0) this.#emitted = [];
     try {
-      const before = entry.applied === 0 ? this.#handler.initial(entry.key) : entry.state;
-      let problem = entry.applied === 0 && before !== undefined ? freezeState(before, 'initial state') : undefined;
+      const isNew = this.#state.applied(row) === 0;
+      const before = isNew ? this.#handler.initial(event.key) : this.#state.state(row);
+      let problem = isNew && before !== undefined ? freezeState(before, 'initial state') : undefined;
       if (problem === undefined) {
         const next = this.#handler.apply(before, event, this.#context);
         problem = freezeState(next, 'state', before);
-        if (problem === undefined) entry.state = next;
+        if (problem === undefined) this.#state.setState(row, next);
       }
       if (problem === undefined) return undefined;
       return { code: 'STATE_INVALID', problems: [`${this.#handler.name}: ${problem}`] };

@@ -14,9 +14,6 @@
  */
 import type { EventSource } from '../event/offered.js';
 import { Arrival } from './arrival.js';
-import type { KeyEntry } from './keyed-state.js';
-
-type Entry = KeyEntry<Arrival>;
 
 const ROWS_FIRST = 16;
 /** A buffer of more rows than this is let go when nothing is held any more. */
@@ -31,7 +28,8 @@ export class HeldEvents {
   #seen = new Int32Array(ROWS_FIRST);
   #places = new Uint32Array(ROWS_FIRST);
   #clamped = new Uint8Array(ROWS_FIRST);
-  #entries: (Entry | undefined)[] = [];
+  /** Rows of their keys in the keyed state. */
+  #keys = new Uint32Array(ROWS_FIRST);
   #sources: (EventSource | undefined)[] = [];
   /** Rows that were given back; the others are used from the first one on. */
   #free: number[] = [];
@@ -60,7 +58,7 @@ export class HeldEvents {
   push(
     source: EventSource,
     place: number,
-    entry: Entry,
+    key: number,
     time: number,
     streamSequence: number,
     bytes: number,
@@ -76,7 +74,7 @@ export class HeldEvents {
     this.#seen[row] = seen;
     this.#places[row] = place;
     this.#clamped[row] = isClamped ? 1 : 0;
-    this.#entries[row] = entry;
+    this.#keys[row] = key;
     this.#sources[row] = source;
     this.#bytes += bytes;
     if (this.#queueHead === this.#queueTail || this.#isBefore(this.#queueAt(this.#queueTail - 1), row))
@@ -92,7 +90,6 @@ export class HeldEvents {
     else this.#queueHead++;
     const arrival = this.#arrival(row);
     this.#bytes -= arrival.bytes;
-    this.#entries[row] = undefined;
     this.#sources[row] = undefined;
     this.#free.push(row);
     if (this.#rows > ROWS_KEPT && this.size === 0) this.#shrink();
@@ -109,7 +106,7 @@ export class HeldEvents {
     return new Arrival(
       this.#sources[row]!,
       this.#places[row]!,
-      this.#entries[row]!,
+      this.#keys[row]!,
       this.#times[row]!,
       this.#sequences[row]!,
       this.#sizes[row]!,
@@ -196,13 +193,13 @@ export class HeldEvents {
     this.#seen = moved(new Int32Array(rows), this.#seen);
     this.#places = moved(new Uint32Array(rows), this.#places);
     this.#clamped = moved(new Uint8Array(rows), this.#clamped);
+    this.#keys = moved(new Uint32Array(rows), this.#keys);
   }
 
   /** Nothing is held: what a burst has taken is given back. */
   #shrink(): void {
     this.#rows = 0;
     this.#resize(ROWS_FIRST);
-    this.#entries = [];
     this.#sources = [];
     this.#free = [];
     this.#queue = new Int32Array(ROWS_FIRST);

@@ -1,7 +1,7 @@
 /** What a partition knows of one key, for a person: what waits and for what, and what was lately not simply applied. */
 import type { Arrival } from './arrival.js';
 import type { DecisionNote } from './decision-log.js';
-import type { KeyEntry } from './keyed-state.js';
+import type { KeyWait } from './key-wait.js';
 import type { Quarantine } from './parking.js';
 
 /** An event of the key that is not decided yet. */
@@ -26,25 +26,25 @@ export interface KeyInspection {
 
 export interface KeyInspectionParts {
   readonly held: Iterable<Arrival>;
-  readonly entry: KeyEntry<Arrival> | undefined;
+  readonly wait: KeyWait | undefined;
+  /** Number of the key's own sequence that is applied next. */
+  readonly next: number | undefined;
   readonly watermark: number;
   readonly notes: readonly DecisionNote[];
 }
 
 const LISTED_MAX = 20;
 
-export function inspectKey(key: string, { held, entry, watermark, notes }: KeyInspectionParts): KeyInspection {
+export function inspectKey(key: string, { held, wait, next, watermark, notes }: KeyInspectionParts): KeyInspection {
   const found: WaitingEvent[] = [];
   const add = ({ event, time, streamSequence }: Arrival, reason: string): void => {
     found.push({ id: event.id, sequence: streamSequence, time, reason });
   };
-  const quarantine = entry?.quarantine;
+  const quarantine = wait?.quarantine;
   const parkedFor =
-    quarantine === undefined
-      ? `waits for number ${entry?.next} of its key`
-      : `parked: ${quarantine.problems.join('; ')}`;
-  for (const arrival of entry?.parked ?? []) add(arrival, parkedFor);
-  for (const arrival of entry?.waiting ?? []) add(arrival, 'the state of its key is being loaded');
+    quarantine === undefined ? `waits for number ${next} of its key` : `parked: ${quarantine.problems.join('; ')}`;
+  for (const arrival of wait?.parked ?? []) add(arrival, parkedFor);
+  for (const arrival of wait?.waiting ?? []) add(arrival, 'the state of its key is being loaded');
   const buffered = [...held].filter(({ event }) => event.key === key);
   buffered.sort((a, b) => a.time - b.time || a.streamSequence - b.streamSequence);
   for (const arrival of buffered)

@@ -20,7 +20,8 @@ import { Arrival } from './arrival.js';
 import type { Decisions } from './decisions.js';
 import type { Folding } from './folding.js';
 import type { Halting } from './halting.js';
-import type { KeyEntry, KeyedState } from './keyed-state.js';
+import type { KeyWait } from './key-wait.js';
+import type { KeyedState } from './keyed-state.js';
 import type { Outbox } from './outbox.js';
 import type { Parking, Quarantine } from './parking.js';
 
@@ -48,10 +49,8 @@ export type QuarantineAction =
 /** What became of it. */
 export type OperationOutcome = 'done' | 'quarantined' | 'loading' | 'not-found';
 
-type Entry = KeyEntry<Arrival>;
-
 export interface KeyOrderParts {
-  readonly state: KeyedState<Arrival>;
+  readonly state: KeyedState;
   readonly decisions: Decisions;
   readonly parking: Parking;
   readonly folding: Folding;
@@ -79,25 +78,29 @@ export class KeyOrder {
 
   /** An event comes due. */
   due(arrival: Arrival): void {
-    const { entry } = arrival;
-    if (entry.loaded) {
+    const { state } = this.#parts;
+    if (state.isLoaded(arrival.row)) {
       this.#apply(arrival);
       return;
     }
-    entry.waiting ??= [];
-    entry.waiting.push(arrival);
+    const wait = state.waitOf(arrival.row);
+    wait.waiting ??= [];
+    wait.waiting.push(arrival);
     this.#loading++;
   }
 
   /** The state of a key is here. */
-  loaded(entry: Entry): void {
-    this.#goOn(entry); // what an earlier incarnation had parked comes first
-    const waiting = entry.waiting;
-    if (waiting === undefined) return;
-    entry.waiting = undefined;
+  loaded(row: number): void {
+    const { state } = this.#parts;
+    this.#goOn(row); // what an earlier incarnation had parked comes first
+    const wait = state.wait(row);
+    const waiting = wait?.waiting;
+    if (wait === undefined || waiting === undefined) return;
+    wait.waiting = undefined;
+    state.settle(row);
     this.#loading -= waiting.length;
     for (const arrival of waiting) {
-      if (entry.gapSince !== undefined) this.#expire(entry, arrival.raw.streamTime);
+      this.#expire(row, arrival);
       this.#apply(arrival);
     }
   }
@@ -108,54 +111,59 @@ export class KeyOrder {
     const { parking } = this.#parts;
     if (!parking.hasGaps) return;
     const since = streamTime - this.#options.gapMs;
-    for (let entry = parking.expired(since); entry !== undefined; entry = parking.expired(since)) this.#giveUp(entry);
+    // Where the state is still being loaded, what waits for it looks again (see `#expire`).
+    for (let wait = parking.expired(since); wait !== undefined; wait = parking.expired(since))
+      if (this.#parts.state.isLoaded(wait.row)) this.#giveUp(wait);
   }
 
-  /** Gives up what was missing too long when the stream reached this time: as it was decided with the state at hand. */
-  #expire(entry: Entry, streamTime: number): void {
-    const since = streamTime - this.#options.gapMs;
-    while (entry.gapSince !== undefined && entry.gapSince <= since && !this.#parts.halting.isHalted)
-      this.#giveUp(entry);
+  /** Gives up what was missing too long when this event came: as it was decided with the state at hand. */
+  #expire(row: number, arrival: Arrival): void {
+    const { state, halting } = this.#parts;
+    for (let wait = state.wait(row); wait?.gapSince !== undefined && !halting.isHalted; wait = state.wait(row)) {
+      if (wait.gapSince > arrival.raw.streamTime - this.#options.gapMs) return;
+      this.#giveUp(wait);
+    }
   }
 
   /** Puts the restored parked events of a key into the order in which they will be applied. */
-  sortRestored(entry: Entry): void {
+  sortRestored(wait: KeyWait): void {
     const { order } = this.#options;
-    const cause = entry.quarantine?.sequence;
+    const cause = wait.quarantine?.sequence;
     const place = (arrival: Arrival): number => {
       if (order === 'sequence') return arrival.event.sequence ?? 0;
       if (arrival.streamSequence === cause) return Number.NEGATIVE_INFINITY;
       return order === 'time' ? arrival.time : 0;
     };
-    entry.parked?.sort((a, b) => place(a) - place(b) || a.streamSequence - b.streamSequence);
-    if (entry.loaded) this.#goOn(entry); // no key is stored, so no load will do it
+    wait.parked?.sort((a, b) => place(a) - place(b) || a.streamSequence - b.streamSequence);
+    if (this.#parts.state.isLoaded(wait.row)) this.#goOn(wait.row); // no key is stored, so no load will do it
   }
 
   /** Does what an operator decided about a quarantined key, and goes on behind it, or leaves that to the next claim (K3). */
   operate(key: string, action: QuarantineAction): OperationOutcome {
     const { state, parking, decisions, halting } = this.#parts;
-    const entry = state.resident(key);
-    const quarantine = entry?.quarantine;
-    if (entry === undefined || quarantine === undefined || halting.isDamaged) return 'not-found';
-    if (!entry.loaded) return 'loading';
-    parking.release(entry);
+    const row = state.resident(key);
+    const wait = row < 0 ? undefined : state.wait(row);
+    const quarantine = wait?.quarantine;
+    if (wait === undefined || quarantine === undefined || halting.isDamaged) return 'not-found';
+    if (!state.isLoaded(row)) return 'loading';
+    parking.release(wait);
     decisions.touch();
-    const head = entry.parked?.[0];
-    if (head !== undefined && action.kind === 'skip') this.#skipHead(entry, head, quarantine);
-    if (head !== undefined && action.kind === 'edit') this.#editHead(head, action);
-    this.#goOn(entry);
-    return entry.quarantine === undefined ? 'done' : 'quarantined';
+    const head = wait.parked?.[0];
+    if (head !== undefined && action.kind === 'skip') this.#skipHead(wait, head, quarantine);
+    if (head !== undefined && action.kind === 'edit') this.#editHead(wait, head, action);
+    this.#goOn(row);
+    return state.wait(row)?.quarantine === undefined ? 'done' : 'quarantined';
   }
 
   /** Applies a dead letter that an operator sends again, now and whatever its place was; the letter is then gone. */
   replay(raw: RawEvent, event: Event): OperationOutcome | Rejection {
     const { state, decisions, folding } = this.#parts;
-    const entry = state.entry(event.key);
-    if (!entry.loaded) return 'loading';
-    if (entry.quarantine !== undefined) return 'quarantined';
+    const row = state.row(event.key);
+    if (!state.isLoaded(row)) return 'loading';
+    if (state.wait(row)?.quarantine !== undefined) return 'quarantined';
     const { streamSequence } = raw;
     const content = new DecodedEvent(raw, event);
-    const arrival = new Arrival(content, 0, entry, event.time, streamSequence, 0, -1, -1, false, undefined);
+    const arrival = new Arrival(content, 0, row, event.time, streamSequence, 0, -1, -1, false, undefined);
     const refused = folding.apply(arrival);
     if (refused !== undefined) return refused;
     this.#applied(arrival);
@@ -166,34 +174,37 @@ export class KeyOrder {
 
   /** A due event whose key's state is here: decided now, or parked behind what is parked. */
   #apply(arrival: Arrival): void {
-    const { parking, halting } = this.#parts;
+    const { state, parking, halting } = this.#parts;
+    const wait = state.wait(arrival.row);
     if (halting.isHalted) halting.leave(arrival);
-    else if (this.#options.order === 'sequence') this.#applyInSequence(arrival, arrival.event.sequence!);
-    else if (arrival.entry.quarantine === undefined) this.#judge(arrival);
-    else if (this.#hasRoom(arrival)) parking.append(arrival);
+    else if (this.#options.order === 'sequence') this.#applyInSequence(arrival, arrival.event.sequence!, wait);
+    else if (wait?.quarantine === undefined) this.#judge(arrival);
+    else if (this.#hasRoom(arrival)) parking.append(wait, arrival);
   }
 
-  #applyInSequence(arrival: Arrival, number: number): void {
-    const { entry } = arrival;
-    const { parking } = this.#parts;
-    if (number < entry.next) {
+  #applyInSequence(arrival: Arrival, number: number, known: KeyWait | undefined): void {
+    const { row } = arrival;
+    const { state, parking } = this.#parts;
+    const next = state.next(row);
+    if (number < next) {
       this.#repeated(arrival);
       return;
     }
-    if (number === entry.next && entry.quarantine === undefined) {
+    if (number === next && known?.quarantine === undefined) {
       this.#judge(arrival);
-      this.#goOn(entry);
+      this.#goOn(row);
       return;
     }
     if (!this.#hasRoom(arrival)) return;
-    if (!parking.insert(arrival, number)) this.#repeated(arrival);
-    else if (entry.quarantine === undefined && entry.gapSince === undefined) parking.gap(entry, arrival.raw.streamTime);
+    const wait = state.waitOf(row);
+    if (!parking.insert(wait, arrival, number)) this.#repeated(arrival);
+    else if (wait.quarantine === undefined && wait.gapSince === undefined) parking.gap(wait, arrival.raw.streamTime);
   }
 
   /** A number that was decided, or waits already: a duplicate for ever, whatever its id. */
   #repeated(arrival: Arrival): void {
-    const { decisions } = this.#parts;
-    arrival.entry.holds--;
+    const { state, decisions } = this.#parts;
+    state.release(arrival.row);
     decisions.counters.duplicates++;
     const detail = `number ${arrival.event.sequence} of its key was there before`;
     decisions.note(arrival.event, arrival.streamSequence, 'duplicate', detail);
@@ -201,36 +212,41 @@ export class KeyOrder {
   }
 
   /** Decides what is parked and may be decided now. */
-  #goOn(entry: Entry): void {
-    const { parking, halting } = this.#parts;
+  #goOn(row: number): void {
+    const { state, parking, halting } = this.#parts;
+    const wait = state.wait(row);
+    if (wait === undefined) return;
     const bySequence = this.#options.order === 'sequence';
-    while (entry.parked !== undefined && entry.quarantine === undefined && !halting.isHalted) {
-      const first = entry.parked[0]!;
-      const number = bySequence ? first.event.sequence! : entry.next;
-      if (number > entry.next) {
+    while (wait.parked !== undefined && wait.quarantine === undefined && !halting.isHalted) {
+      const first = wait.parked[0]!;
+      const next = state.next(row);
+      const number = bySequence ? first.event.sequence! : next;
+      if (number > next) {
         // It has waited since it came, also where other gaps before it took their time, or an incarnation ended.
-        parking.gap(entry, first.raw.streamTime);
+        parking.gap(wait, first.raw.streamTime);
         return;
       }
-      parking.shift(entry);
-      if (number < entry.next) this.#repeated(first);
+      parking.shift(wait);
+      if (number < next) this.#repeated(first);
       else this.#judge(first);
     }
-    if (entry.gapSince !== undefined) parking.gap(entry, undefined);
+    if (wait.gapSince !== undefined) parking.gap(wait, undefined);
+    state.settle(row);
   }
 
   /** A missing number has not come in time. */
-  #giveUp(entry: Entry): void {
-    const { halting } = this.#parts;
-    const first = entry.parked?.[0];
+  #giveUp(wait: KeyWait): void {
+    const { state, halting } = this.#parts;
+    const first = wait.parked?.[0];
     if (first === undefined || halting.isHalted) return;
     const found = first.event.sequence!;
-    const missing = found - 1 === entry.next ? `${entry.next}` : `${entry.next} to ${found - 1}`;
-    const problem = `key ${JSON.stringify(entry.key)}: ${missing} did not come within ${this.#options.gapMs} ms of ${found}`;
+    const next = state.next(wait.row);
+    const missing = found - 1 === next ? `${next}` : `${next} to ${found - 1}`;
+    const problem = `key ${JSON.stringify(wait.key)}: ${missing} did not come within ${this.#options.gapMs} ms of ${found}`;
     switch (this.#options.gap) {
       case 'skip':
-        this.#skipNumbers(entry, found);
-        this.#goOn(entry);
+        this.#skipNumbers(wait.row, found);
+        this.#goOn(wait.row);
         return;
       case 'quarantine':
         this.#quarantine(first, { code: 'SEQUENCE_GAP', problems: [problem] });
@@ -243,9 +259,9 @@ export class KeyOrder {
 
   /** Decides a due event: late, refused, or applied. */
   #judge(arrival: Arrival): void {
-    const { entry } = arrival;
-    const { decisions, folding } = this.#parts;
-    const isLate = arrival.time < entry.time && this.#options.order === 'time' && arrival.rejection === undefined;
+    const { state, decisions, folding } = this.#parts;
+    const isLate =
+      arrival.time < state.time(arrival.row) && this.#options.order === 'time' && arrival.rejection === undefined;
     if (isLate && this.#options.late !== 'apply') {
       this.#setLateAside(arrival);
       return;
@@ -264,21 +280,18 @@ export class KeyOrder {
 
   /** The handler has applied the event. */
   #applied(arrival: Arrival): void {
-    const { entry, event, streamSequence, time } = arrival;
+    const { row, event, streamSequence, time } = arrival;
     const { state, decisions, folding, outbox } = this.#parts;
-    if (time > entry.time) entry.time = time;
-    entry.id = event.id;
-    entry.streamSequence = streamSequence;
-    entry.applied++;
-    state.markDirty(entry);
+    state.advance(row, event.key, event.id, time, streamSequence);
     if (folding.hasOutputs) folding.outputs(arrival, (output) => outbox.add(output));
     decisions.counters.applied++;
   }
 
   #setLateAside(arrival: Arrival): void {
-    const { entry, event } = arrival;
-    const { decisions } = this.#parts;
-    const detail = `older by ${entry.time - arrival.time} ms than what its key has applied, last event ${entry.id}`;
+    const { row, event } = arrival;
+    const { state, decisions } = this.#parts;
+    const ms = state.time(row) - arrival.time;
+    const detail = `older by ${ms} ms than what its key has applied, last event ${state.lastId(row)}`;
     if (this.#options.late === 'dead-letter') {
       if (this.#bury(arrival, { code: 'EVENT_LATE', problems: [detail] })) decisions.counters.late++;
       return;
@@ -291,68 +304,70 @@ export class KeyOrder {
 
   /** Makes the event a dead letter. False if none fits any more: then the partition has stopped. */
   #bury(arrival: Arrival, rejection: Rejection): boolean {
-    const { entry, raw, event } = arrival;
+    const { row, raw, event } = arrival;
     const { state, decisions, halting } = this.#parts;
     if (!decisions.hasLetterRoom()) {
       halting.leave(arrival);
       return false;
     }
     this.#leave(arrival);
-    decisions.bury(raw, rejection, entry.key, arrival.rejection === undefined ? event.id : undefined);
+    decisions.bury(raw, rejection, event.key, arrival.rejection === undefined ? event.id : undefined);
     this.#finish(arrival, Decision.dead);
-    if (this.#options.order === 'sequence') state.markDirty(entry); // its number is used up
+    if (this.#options.order === 'sequence') state.markDirty(row); // its number is used up
     return true;
   }
 
   /** The event begins a quarantine: it waits at the head of its key's events. */
   #park(arrival: Arrival, rejection: Rejection): void {
-    const { parking, decisions } = this.#parts;
+    const { state, parking, decisions } = this.#parts;
     if (!this.#hasRoom(arrival)) return;
-    parking.prepend(arrival);
+    parking.prepend(state.waitOf(arrival.row), arrival);
     this.#quarantine(arrival, rejection);
     const detail = `quarantined: ${rejection.problems.join('; ')}`;
     decisions.note(arrival.event, arrival.streamSequence, 'parked', detail);
   }
 
-  #quarantine(arrival: Arrival, { code, problems }: Pick<Quarantine, 'code' | 'problems'>): void {
-    const { entry, streamSequence } = arrival;
-    this.#parts.parking.quarantine(entry, { code, problems, sequence: streamSequence, since: this.#streamTime });
+  #quarantine({ row, streamSequence }: Arrival, { code, problems }: Pick<Quarantine, 'code' | 'problems'>): void {
+    const { state, parking } = this.#parts;
+    const since = this.#streamTime;
+    parking.quarantine(state.waitOf(row), { code, problems, sequence: streamSequence, since });
   }
 
-  #skipHead(entry: Entry, head: Arrival, quarantine: Quarantine): void {
+  #skipHead(wait: KeyWait, head: Arrival, quarantine: Quarantine): void {
     if (quarantine.code === 'SEQUENCE_GAP') {
-      this.#skipNumbers(entry, head.event.sequence!);
+      this.#skipNumbers(wait.row, head.event.sequence!);
       return;
     }
-    this.#parts.parking.shift(entry);
+    this.#parts.parking.shift(wait);
     const code = quarantine.code as Rejection['code'];
-    if (!this.#bury(head, { code, problems: quarantine.problems })) this.#parts.parking.prepend(head);
+    if (!this.#bury(head, { code, problems: quarantine.problems })) this.#parts.parking.prepend(wait, head);
   }
 
-  #skipNumbers(entry: Entry, next: number): void {
+  #skipNumbers(row: number, next: number): void {
     const { state, decisions } = this.#parts;
-    decisions.counters.skipped += next - entry.next;
-    entry.next = next;
-    state.markDirty(entry);
+    decisions.counters.skipped += next - state.next(row);
+    state.setNext(row, next);
+    state.markDirty(row);
   }
 
-  #editHead(head: Arrival, { raw, decoded }: Extract<QuarantineAction, { kind: 'edit' }>): void {
+  #editHead(wait: KeyWait, head: Arrival, { raw, decoded }: Extract<QuarantineAction, { kind: 'edit' }>): void {
     const { parking } = this.#parts;
     if (decoded.kind === 'rejected') {
-      parking.replace(head.edited(raw, head.event, decoded.rejection));
+      parking.replace(wait, head.edited(raw, head.event, decoded.rejection));
       return;
     }
     // Its place among the others stays what it was: only the content is new.
     const { id, type, data } = decoded.event;
     const event = { ...head.event, id: head.event.id === '' ? id : head.event.id, type, data };
-    parking.replace(head.edited(raw, event, undefined));
+    parking.replace(wait, head.edited(raw, event, undefined));
   }
 
   /** The event is about to be decided: it holds its key no longer, and its number is used up. */
   #leave(arrival: Arrival): void {
-    arrival.entry.holds--;
-    if (arrival.isClamped) this.#parts.decisions.counters.clamped++;
-    if (this.#options.order === 'sequence') arrival.entry.next = arrival.event.sequence! + 1;
+    const { state, decisions } = this.#parts;
+    state.release(arrival.row);
+    if (arrival.isClamped) decisions.counters.clamped++;
+    if (this.#options.order === 'sequence') state.setNext(arrival.row, arrival.event.sequence! + 1);
   }
 
   #finish(arrival: Arrival, decision: Decision): void {

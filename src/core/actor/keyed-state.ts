@@ -1,9 +1,12 @@
 /**
  * The keyed state of one partition: the resident keys, what is dirty, what must be loaded, what may leave.
  *
+ * A resident key is a row: a record of numbers and texts (KeyRecords), its state, and, for the few keys of which something
+ * waits, a `KeyWait`. Whoever keeps the number of a row holds the key (`hold`), or drops the number in the same step.
+ *
  * Invariants
  * S1. A key's state is either resident and newest, or the stored one is: a key leaves only when nothing of it is
- *     dirty, being saved, waiting or buffered.
+ *     dirty, being saved, waiting or held.
  * S2. `encodeDirty` is a consistent cut: what is applied later is in the next one.
  */
 import type { FieldChanges } from '../checkpoint/commit.js';
@@ -11,42 +14,21 @@ import type { KeyHash } from '../dedupe/dedupe-index.js';
 import { keyHashOf } from '../dedupe/dedupe-index.js';
 import type { Offered } from '../event/offered.js';
 import { KeyIndex } from './key-index.js';
-import type { Quarantine } from './parking.js';
+import {
+  APPLIED,
+  DIRTY_AT,
+  HASH_HIGH,
+  HASH_LOW,
+  HOLDS,
+  KeyRecords,
+  NEXT,
+  SEQUENCE,
+  SIZE,
+  TIME,
+} from './key-records.js';
+import type { KeyWait } from './key-wait.js';
+import { waitsForNothing } from './key-wait.js';
 import { freezeState } from './state-value.js';
-
-/** One resident key. `W` is what waits for its state to be loaded. */
-export interface KeyEntry<W> extends KeyHash {
-  readonly key: string;
-  state: unknown;
-  /** Newest event time applied, epoch ms, −Infinity before the first. */
-  time: number;
-  /** Id and stream sequence of the event applied last. */
-  id: string;
-  streamSequence: number;
-  /** How many events were applied. */
-  applied: number;
-  loaded: boolean;
-  dirty: boolean;
-  saving: boolean;
-  /** The store has text of this key, or the commit under way brings it there. */
-  isStored: boolean;
-  /** Touched since the passivation hand last passed. */
-  used: boolean;
-  /** Buffered or waiting events that refer to this entry. */
-  holds: number;
-  /** Due events in order, while the state is being loaded. */
-  waiting: W[] | undefined;
-  /** Number in the key's own sequence that is applied next; only with order `sequence`. */
-  next: number;
-  /** Due events that may not be applied yet, in order (see Parking). */
-  parked: W[] | undefined;
-  /** Stream time since which a number is missing before the first parked event, epoch ms. */
-  gapSince: number | undefined;
-  /** Why the key's events wait for an operator. */
-  quarantine: Quarantine | undefined;
-  /** Length of the stored text, for the bounds. */
-  bytes: number;
-}
 
 /** What `redis-cli HGET` shows for a key. */
 export interface StateEnvelope {
@@ -62,29 +44,35 @@ export interface StateEnvelope {
 
 const NEW_KEY_BYTES = 128;
 
-function writeEnvelope(
-  { state, time, id, streamSequence, applied, next }: KeyEntry<unknown>,
-  isNumbered: boolean,
-): string {
-  const isNew = applied === 0;
-  const sequence = String(streamSequence);
-  // Written as a whole: a text put together from pieces stays pieces, which every collection copies one by one.
-  const envelope = { state: isNew ? null : state, time: isNew ? null : time, id, sequence, applied };
-  return JSON.stringify(isNumbered ? { ...envelope, keySequence: next - 1 } : envelope);
-}
+// Flags of a row.
+const LOADED = 0x01;
+const SAVING = 0x02;
+/** The store has text of this key, or the commit under way brings it there. */
+const STORED = 0x04;
+/** Touched since the passivation hand last passed. */
+const USED = 0x08;
+/** There is a `KeyWait`. */
+const WAITS = 0x10;
 
-export class KeyedState<W> {
-  readonly #entries = new KeyIndex<KeyEntry<W>>();
+export class KeyedState {
+  readonly #records = new KeyRecords();
+  readonly #index = new KeyIndex(this.#records);
+  readonly #states: unknown[] = [];
+  readonly #waits = new Map<number, KeyWait>();
   readonly #keysMax: number;
   readonly #bytesMax: number;
   readonly #firstNumber: number | undefined;
   /** True while every stored key is resident, so that an unknown key is a new one. */
   #complete: boolean;
   #wanted: string[] = [];
-  #dirty: KeyEntry<W>[] = [];
-  #saving: KeyEntry<W>[] = [];
+  // What is dirty: row, key, and the id of the event applied last, undefined if that is the one in the record.
+  #dirty: number[] = [];
+  #dirtyKeys: string[] = [];
+  #dirtyIds: (string | undefined)[] = [];
+  #saving: number[] = [];
   #dirtyBytes = 0;
   #bytes = 0;
+  readonly #hash = { hashHigh: 0, hashLow: 0 };
 
   /** `complete`: no key is stored yet. `firstNumber`: where the numbering of a new key starts, with order `sequence` only. */
   constructor(complete: boolean, keysMax: number, bytesMax: number, firstNumber?: number) {
@@ -95,7 +83,7 @@ export class KeyedState<W> {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#index.size;
   }
 
   /** Rough size of the next commit's state, bytes. */
@@ -107,59 +95,141 @@ export class KeyedState<W> {
     return this.#dirty.length > 0;
   }
 
-  /** The entry of a key; one that is not resident is made, and asked for if it may be stored. */
-  entry(key: string): KeyEntry<W> {
-    const known = this.#entries.get(key);
-    if (known === undefined) return this.#make(key);
-    known.used = true;
-    return known;
+  /** The row of a key; one that is not resident gets one, and is asked for if it may be stored. */
+  row(key: string): number {
+    const row = this.#index.rowOf(key);
+    if (row < 0) return this.#make(key);
+    this.#records.set(row, USED);
+    return row;
   }
 
-  /** The entry of the key of an event that comes. */
-  entryOf(offered: Pick<Offered, 'find' | 'key'>): KeyEntry<W> {
-    const known = offered.find(this.#entries);
-    if (known === undefined) return this.#make(offered.key);
-    known.used = true;
-    return known;
+  /** The row of the key of an event that comes. */
+  rowOf(offered: Pick<Offered, 'find' | 'key'>): number {
+    const row = offered.find(this.#index);
+    if (row < 0) return this.#make(offered.key);
+    this.#records.set(row, USED);
+    return row;
   }
 
-  resident(key: string): KeyEntry<W> | undefined {
-    return this.#entries.get(key);
+  /** The row of a key that is resident, else −1. */
+  resident(key: string): number {
+    return this.#index.rowOf(key);
   }
 
-  entries(): Iterable<KeyEntry<W>> {
-    return this.#entries.values();
+  key(row: number): string {
+    return this.#records.key(row);
   }
 
-  #make(key: string): KeyEntry<W> {
+  /** Hash of the row's key. Reused: valid until the next call. */
+  keyHash(row: number): KeyHash {
+    this.#hash.hashHigh = this.#records.word(row, HASH_HIGH);
+    this.#hash.hashLow = this.#records.word(row, HASH_LOW);
+    return this.#hash;
+  }
+
+  isLoaded(row: number): boolean {
+    return this.#records.has(row, LOADED);
+  }
+
+  /** One more event refers to this row: its key stays. */
+  hold(row: number): void {
+    this.#records.setWord(row, HOLDS, this.#records.word(row, HOLDS) + 1);
+  }
+
+  release(row: number): void {
+    this.#records.setWord(row, HOLDS, this.#records.word(row, HOLDS) - 1);
+  }
+
+  state(row: number): unknown {
+    return this.#states[row];
+  }
+
+  setState(row: number, state: unknown): void {
+    this.#states[row] = state;
+  }
+
+  /** Newest event time applied, epoch ms, −Infinity before the first. */
+  time(row: number): number {
+    return this.#records.number(row, TIME);
+  }
+
+  /** How many events were applied. */
+  applied(row: number): number {
+    return this.#records.number(row, APPLIED);
+  }
+
+  /** Id of the event applied last. */
+  lastId(row: number): string {
+    const at = this.#records.word(row, DIRTY_AT);
+    return (at === 0 ? undefined : this.#dirtyIds[at - 1]) ?? this.#records.id(row);
+  }
+
+  /** Number in the key's own sequence that is applied next; only with order `sequence`. */
+  next(row: number): number {
+    return this.#records.number(row, NEXT);
+  }
+
+  setNext(row: number, number: number): void {
+    this.#records.setNumber(row, NEXT, number);
+  }
+
+  /** The state is that after this event. */
+  advance(row: number, key: string, id: string, time: number, streamSequence: number): void {
+    const records = this.#records;
+    if (time > records.number(row, TIME)) records.setNumber(row, TIME, time);
+    records.setNumber(row, SEQUENCE, streamSequence);
+    records.setNumber(row, APPLIED, records.number(row, APPLIED) + 1);
+    this.#dirtyIds[this.#markDirty(row, key)] = id;
+  }
+
+  /** Something of the key has changed that must be stored. */
+  markDirty(row: number): void {
+    if (this.#records.word(row, DIRTY_AT) === 0) this.#markDirty(row, this.#records.key(row));
+  }
+
+  /** What the key waits for, or undefined. */
+  wait(row: number): KeyWait | undefined {
+    return this.#records.has(row, WAITS) ? this.#waits.get(row) : undefined;
+  }
+
+  /** The same, to put something into it. */
+  waitOf(row: number): KeyWait {
+    const known = this.wait(row);
+    if (known !== undefined) return known;
+    const key = this.#records.key(row);
+    const wait = { key, row, waiting: undefined, parked: undefined, gapSince: undefined, quarantine: undefined };
+    this.#records.set(row, WAITS);
+    this.#waits.set(row, wait);
+    return wait;
+  }
+
+  /** Keys of which something waits. */
+  waits(): Iterable<KeyWait> {
+    return this.#waits.values();
+  }
+
+  /** Forgets what a key waits for where that is nothing any more. */
+  settle(row: number): void {
+    const wait = this.wait(row);
+    if (wait === undefined || !waitsForNothing(wait)) return;
+    this.#records.clear(row, WAITS);
+    this.#waits.delete(row);
+  }
+
+  #make(key: string): number {
+    const row = this.#index.add(key);
     const { hashHigh, hashLow } = keyHashOf(key);
-    // What every event touches comes first: that much of an entry fits two lines of a cache.
-    const entry: KeyEntry<W> = {
-      key,
-      used: true,
-      holds: 0,
-      loaded: this.#complete,
-      quarantine: undefined,
-      hashHigh,
-      hashLow,
-      state: undefined,
-      time: Number.NEGATIVE_INFINITY,
-      id: '',
-      streamSequence: 0,
-      applied: 0,
-      dirty: false,
-      bytes: NEW_KEY_BYTES,
-      saving: false,
-      isStored: false,
-      waiting: undefined,
-      next: this.#firstNumber ?? 0,
-      parked: undefined,
-      gapSince: undefined,
-    };
-    this.#entries.add(entry);
+    const records = this.#records;
+    records.set(row, this.#complete ? USED | LOADED : USED);
+    records.setWord(row, HASH_HIGH, hashHigh);
+    records.setWord(row, HASH_LOW, hashLow);
+    records.setNumber(row, TIME, Number.NEGATIVE_INFINITY);
+    records.setNumber(row, NEXT, this.#firstNumber ?? 0);
+    records.setWord(row, SIZE, NEW_KEY_BYTES);
+    this.#states[row] = undefined;
     this.#bytes += NEW_KEY_BYTES;
     if (!this.#complete) this.#wanted.push(key);
-    return entry;
+    return row;
   }
 
   /** Keys to load since the last call. */
@@ -171,71 +241,101 @@ export class KeyedState<W> {
 
   /** Takes in a loaded key; returns what is wrong with the stored text, or undefined. */
   fill(key: string, stored: string | undefined): string | undefined {
-    const entry = this.#entries.get(key);
-    if (entry === undefined || entry.loaded) return undefined;
-    entry.loaded = true;
+    const records = this.#records;
+    const row = this.#index.rowOf(key);
+    if (row < 0 || records.has(row, LOADED)) return undefined;
+    records.set(row, LOADED);
     if (stored === undefined) return undefined;
-    entry.isStored = true;
+    records.set(row, STORED);
     const envelope = readEnvelope(stored);
     if (envelope === undefined) return `the state of key ${JSON.stringify(key)} cannot be read`;
     freezeState(envelope.state);
-    entry.state = envelope.state;
-    entry.time = envelope.time;
-    entry.id = envelope.id;
-    entry.streamSequence = Number(envelope.sequence);
-    entry.applied = envelope.applied;
-    if (envelope.keySequence !== undefined) entry.next = envelope.keySequence + 1;
-    this.#bytes += stored.length - entry.bytes;
-    entry.bytes = stored.length;
+    this.#states[row] = envelope.state;
+    records.setNumber(row, TIME, envelope.time);
+    records.setId(row, envelope.id);
+    records.setNumber(row, SEQUENCE, Number(envelope.sequence));
+    records.setNumber(row, APPLIED, envelope.applied);
+    if (envelope.keySequence !== undefined) records.setNumber(row, NEXT, envelope.keySequence + 1);
+    this.#resize(row, stored.length);
     return undefined;
-  }
-
-  markDirty(entry: KeyEntry<W>): void {
-    if (entry.dirty) return;
-    entry.dirty = true;
-    this.#dirty.push(entry);
-    this.#dirtyBytes += entry.bytes + entry.key.length;
   }
 
   /** The dirty keys as stored text; from now on they count as being saved. */
   encodeDirty(): FieldChanges {
+    const records = this.#records;
     const set: [string, string][] = [];
-    for (const entry of this.#dirty) {
-      const text = writeEnvelope(entry, this.#firstNumber !== undefined);
-      this.#bytes += text.length - entry.bytes;
-      entry.bytes = text.length;
-      entry.dirty = false;
-      entry.saving = true;
-      entry.isStored = true;
-      set.push([entry.key, text]);
+    for (let i = 0; i < this.#dirty.length; i++) {
+      const row = this.#dirty[i]!;
+      const id = this.#dirtyIds[i];
+      if (id !== undefined) records.setId(row, id);
+      const text = this.#write(row, id ?? records.id(row));
+      this.#resize(row, text.length);
+      records.setWord(row, DIRTY_AT, 0);
+      records.set(row, SAVING | STORED);
+      set.push([this.#dirtyKeys[i]!, text]);
     }
     this.#saving = this.#dirty;
     this.#dirty = [];
+    this.#dirtyKeys = [];
+    this.#dirtyIds = [];
     this.#dirtyBytes = 0;
     return { set, remove: [] };
   }
 
   /** The last encoded keys are stored; idle ones may leave. */
   saved(): void {
-    for (const entry of this.#saving) entry.saving = false;
+    for (const row of this.#saving) this.#records.clear(row, SAVING);
     this.#saving = [];
     this.#passivate();
   }
 
-  /** Clock eviction: the hand clears `used`, and takes what it finds cleared. At most one round a call. */
+  /** Its place among what is dirty. */
+  #markDirty(row: number, key: string): number {
+    const at = this.#records.word(row, DIRTY_AT);
+    if (at > 0) return at - 1;
+    this.#dirtyKeys.push(key);
+    this.#dirtyIds.push(undefined);
+    const dirty = this.#dirty.push(row);
+    this.#records.setWord(row, DIRTY_AT, dirty);
+    this.#dirtyBytes += this.#records.word(row, SIZE) + key.length;
+    return dirty - 1;
+  }
+
+  #write(row: number, id: string): string {
+    const records = this.#records;
+    const applied = records.number(row, APPLIED);
+    const sequence = String(records.number(row, SEQUENCE));
+    // Written as a whole: a text put together from pieces stays pieces, which every collection copies one by one.
+    const envelope =
+      applied === 0
+        ? { state: null, time: null, id, sequence, applied }
+        : { state: this.#states[row], time: records.number(row, TIME), id, sequence, applied };
+    const isNumbered = this.#firstNumber !== undefined;
+    return JSON.stringify(isNumbered ? { ...envelope, keySequence: records.number(row, NEXT) - 1 } : envelope);
+  }
+
+  #resize(row: number, bytes: number): void {
+    this.#bytes += bytes - this.#records.word(row, SIZE);
+    this.#records.setWord(row, SIZE, bytes);
+  }
+
+  /** Clock eviction: the hand clears `USED`, and takes what it finds cleared. At most one round a call. */
   #passivate(): void {
-    let steps = this.#entries.size;
-    while (steps-- > 0 && (this.#entries.size > this.#keysMax || this.#bytes > this.#bytesMax)) {
-      const entry = this.#entries.next();
-      if (entry === undefined) continue;
-      if (entry.used) {
-        entry.used = false;
+    const records = this.#records;
+    let steps = this.#index.size;
+    while (steps-- > 0 && (this.#index.size > this.#keysMax || this.#bytes > this.#bytesMax)) {
+      const row = records.next();
+      if (row < 0) continue;
+      if (records.has(row, USED)) {
+        records.clear(row, USED);
         continue;
       }
-      if (entry.dirty || entry.saving || entry.holds > 0 || !entry.loaded) continue;
-      this.#entries.delete(entry);
-      this.#bytes -= entry.bytes;
-      if (entry.isStored) this.#complete = false;
+      const isIdle = records.word(row, DIRTY_AT) === 0 && records.word(row, HOLDS) === 0 && records.has(row, LOADED);
+      if (!isIdle || records.has(row, SAVING | WAITS)) continue;
+      this.#bytes -= records.word(row, SIZE);
+      if (records.has(row, STORED)) this.#complete = false;
+      this.#states[row] = undefined;
+      this.#index.delete(row);
     }
   }
 }

@@ -13,7 +13,7 @@
  */
 import type { FieldChanges } from '../checkpoint/commit.js';
 import type { Arrival } from './arrival.js';
-import type { KeyEntry } from './keyed-state.js';
+import type { KeyWait } from './key-wait.js';
 
 /** Why the events of a key wait for an operator. */
 export interface Quarantine {
@@ -25,17 +25,15 @@ export interface Quarantine {
   readonly since: number;
 }
 
-type Entry = KeyEntry<Arrival>;
-
 /** Field of a quarantine in the stored hash; events have their stream sequence. */
 const KEY_PREFIX = 'key:';
 
 export class Parking {
   readonly #storeAfterMs: number;
   /** Keys that have parked events. */
-  readonly #entries = new Set<Entry>();
+  readonly #waits = new Set<KeyWait>();
   /** Gaps by the stream time at which they began, oldest first; outdated ones are passed over. */
-  #gaps: { entry: Entry; since: number }[] = [];
+  #gaps: { wait: KeyWait; since: number }[] = [];
   #set = new Map<string, string>();
   #remove = new Set<string>();
   #size = 0;
@@ -61,46 +59,46 @@ export class Parking {
   }
 
   /** Keys whose events are parked, with their quarantine if it is one. */
-  keys(): Iterable<Entry> {
-    return this.#entries;
+  keys(): Iterable<KeyWait> {
+    return this.#waits;
   }
 
   /** Parks behind what is parked already. */
-  append(arrival: Arrival): void {
+  append(wait: KeyWait, arrival: Arrival): void {
     arrival.detach();
-    this.#parkedOf(arrival.entry).push(arrival);
+    this.#parkedOf(wait).push(arrival);
     this.#size++;
-    this.#expectStore(arrival);
+    this.#expectStore(wait, arrival);
   }
 
   /** Parks before everything else: the event that caused a quarantine. */
-  prepend(arrival: Arrival): void {
+  prepend(wait: KeyWait, arrival: Arrival): void {
     arrival.detach();
-    this.#parkedOf(arrival.entry).unshift(arrival);
+    this.#parkedOf(wait).unshift(arrival);
     this.#size++;
   }
 
   /** Parks by the key's own numbering. False if an event with this number is parked already. */
-  insert(arrival: Arrival, number: number): boolean {
-    const parked = this.#parkedOf(arrival.entry);
+  insert(wait: KeyWait, arrival: Arrival, number: number): boolean {
+    const parked = this.#parkedOf(wait);
     let at = parked.length;
     while (at > 0 && parked[at - 1]!.event.sequence! > number) at--;
     if (at > 0 && parked[at - 1]!.event.sequence === number) return false;
     arrival.detach();
     parked.splice(at, 0, arrival);
     this.#size++;
-    this.#expectStore(arrival);
+    this.#expectStore(wait, arrival);
     return true;
   }
 
   /** Removes and returns the first parked event of a key. */
-  shift(entry: Entry): Arrival | undefined {
-    const arrival = entry.parked?.shift();
+  shift(wait: KeyWait): Arrival | undefined {
+    const arrival = wait.parked?.shift();
     if (arrival === undefined) return undefined;
     this.#size--;
-    if (entry.parked!.length === 0) {
-      entry.parked = undefined;
-      this.#entries.delete(entry);
+    if (wait.parked!.length === 0) {
+      wait.parked = undefined;
+      this.#waits.delete(wait);
     }
     return arrival;
   }
@@ -112,38 +110,38 @@ export class Parking {
   }
 
   /** Puts an edited event in the place of the first one. */
-  replace(arrival: Arrival): void {
-    this.#parkedOf(arrival.entry)[0] = arrival;
+  replace(wait: KeyWait, arrival: Arrival): void {
+    this.#parkedOf(wait)[0] = arrival;
     if (arrival.slot < 0) this.#set.set(String(arrival.streamSequence), storedText(arrival));
   }
 
-  quarantine(entry: Entry, quarantine: Quarantine): void {
-    entry.quarantine = quarantine;
-    entry.gapSince = undefined;
-    const field = KEY_PREFIX + entry.key;
+  quarantine(wait: KeyWait, quarantine: Quarantine): void {
+    wait.quarantine = quarantine;
+    wait.gapSince = undefined;
+    const field = KEY_PREFIX + wait.key;
     this.#remove.delete(field);
     this.#set.set(field, JSON.stringify(quarantine));
   }
 
-  release(entry: Entry): void {
-    entry.quarantine = undefined;
-    this.#drop(KEY_PREFIX + entry.key);
+  release(wait: KeyWait): void {
+    wait.quarantine = undefined;
+    this.#drop(KEY_PREFIX + wait.key);
   }
 
   /** A gap of the key's numbering begins, or ends with `since` undefined. */
-  gap(entry: Entry, since: number | undefined): void {
-    entry.gapSince = since;
+  gap(wait: KeyWait, since: number | undefined): void {
+    wait.gapSince = since;
     if (since === undefined) return;
     let at = this.#gaps.length;
     while (at > 0 && this.#gaps[at - 1]!.since > since) at--;
-    this.#gaps.splice(at, 0, { entry, since });
+    this.#gaps.splice(at, 0, { wait, since });
   }
 
   /** A key whose gap began at or before this stream time and is still open, oldest first, or undefined. */
-  expired(streamTime: number): Entry | undefined {
+  expired(streamTime: number): KeyWait | undefined {
     while (this.#gaps.length > 0 && this.#gaps[0]!.since <= streamTime) {
-      const { entry, since } = this.#gaps.shift()!;
-      if (entry.gapSince === since && entry.loaded) return entry;
+      const { wait, since } = this.#gaps.shift()!;
+      if (wait.gapSince === since) return wait;
     }
     return undefined;
   }
@@ -157,10 +155,10 @@ export class Parking {
    * each event that is stored now, while it still has its slot.
    */
   changes(streamTime: number, store: (arrival: Arrival) => void): FieldChanges {
-    for (const entry of this.#entries) {
-      for (const arrival of entry.parked ?? []) {
+    for (const wait of this.#waits) {
+      for (const arrival of wait.parked ?? []) {
         if (arrival.slot < 0) continue;
-        if (streamTime < this.#storeTime(arrival)) continue;
+        if (streamTime < this.#storeTime(wait, arrival)) continue;
         this.#set.set(String(arrival.streamSequence), storedText(arrival));
         store(arrival);
         arrival.slot = -1;
@@ -173,27 +171,27 @@ export class Parking {
     return changes;
   }
 
-  #expectStore(arrival: Arrival): void {
-    this.#storeAt = Math.min(this.#storeAt, this.#storeTime(arrival));
+  #expectStore(wait: KeyWait, arrival: Arrival): void {
+    this.#storeAt = Math.min(this.#storeAt, this.#storeTime(wait, arrival));
   }
 
   /** Stream time from which the event must be stored: at once where only an operator can free it. */
-  #storeTime({ entry, raw, slot }: Arrival): number {
+  #storeTime({ quarantine }: KeyWait, { raw, slot }: Arrival): number {
     if (slot < 0) return Number.POSITIVE_INFINITY;
-    return entry.quarantine === undefined ? raw.streamTime + this.#storeAfterMs : Number.NEGATIVE_INFINITY;
+    return quarantine === undefined ? raw.streamTime + this.#storeAfterMs : Number.NEGATIVE_INFINITY;
   }
 
   #nextStore(): number {
     let next = Number.POSITIVE_INFINITY;
-    for (const { parked } of this.#entries)
-      for (const arrival of parked ?? []) next = Math.min(next, this.#storeTime(arrival));
+    for (const wait of this.#waits)
+      for (const arrival of wait.parked ?? []) next = Math.min(next, this.#storeTime(wait, arrival));
     return next;
   }
 
-  #parkedOf(entry: Entry): Arrival[] {
-    entry.parked ??= [];
-    this.#entries.add(entry);
-    return entry.parked;
+  #parkedOf(wait: KeyWait): Arrival[] {
+    wait.parked ??= [];
+    this.#waits.add(wait);
+    return wait.parked;
   }
 
   #drop(field: string): void {

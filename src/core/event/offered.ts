@@ -8,8 +8,8 @@ import type { Event, RawEvent } from './event.js';
 /** Where the content of events is, each under its place. */
 export interface EventSource {
   /** As the handler sees it; nothing of ours hangs on it, because a handler may keep it in its state. */
-  eventAt(place: number, key: string): Event;
-  rawAt(place: number, key: string): RawEvent;
+  eventAt(place: number): Event;
+  rawAt(place: number): RawEvent;
 }
 
 /** What an actor must know of an event when it comes. Valid during the call only; `source` stays valid. */
@@ -23,8 +23,8 @@ export interface Offered {
   readonly size: number;
   readonly id: string;
   readonly key: string;
-  /** What `keyed` answers for its key. */
-  find<E>(keys: KeyLookup<E>): E | undefined;
+  /** What `keys` answers for its key. */
+  find(keys: KeyLookup): number;
   /** Leaves the 128-bit hash of its id in `murmurWords`. */
   hashId(seed: number): void;
   /** `bodyHash` of its body. */
@@ -34,10 +34,10 @@ export interface Offered {
   readonly place: number;
 }
 
-/** Finds by key, as text or as the bytes of text in ASCII. */
-export interface KeyLookup<E> {
-  get(key: string): E | undefined;
-  getBytes(bytes: Uint8Array, from: number, to: number): E | undefined;
+/** Finds the row of a key, by text or by the bytes of text in ASCII; −1 if it has none. */
+export interface KeyLookup {
+  rowOf(key: string): number;
+  rowOfBytes(bytes: Uint8Array, from: number, to: number): number;
 }
 
 /** An event that was decoded as a whole when it came. */
@@ -78,8 +78,8 @@ export class DecodedEvent implements Offered, EventSource {
     return this.event.key;
   }
 
-  find<E>(keys: KeyLookup<E>): E | undefined {
-    return keys.get(this.event.key);
+  find(keys: KeyLookup): number {
+    return keys.rowOf(this.event.key);
   }
 
   hashId(seed: number): void {
