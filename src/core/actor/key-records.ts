@@ -10,8 +10,10 @@
  * C1. A row keeps its number until it is given back; a row that is given back is used again before a new one.
  * C2. A row that was just taken has nothing in it but its key.
  */
+
 import { fnv1a32, fnv1a32Bytes } from '../key/hash.js';
 import { isAscii } from '../key/key.js';
+import { unitAt } from '../key/text-unit.js';
 
 /** Numbers of a record. */
 export const TIME = 0;
@@ -124,7 +126,7 @@ export class KeyRecords {
     const length = bytes[at + KEY_LENGTH]!;
     if (length === ASIDE) return this.#keysAside.get(row) === key;
     if (length !== key.length) return false;
-    for (let i = 0; i < length; i++) if (bytes[at + TEXT + i] !== key.charCodeAt(i)) return false;
+    for (let i = 0; i < length; i++) if (bytes[at + TEXT + i] !== unitAt(key, i)) return false;
     return true;
   }
 
@@ -197,7 +199,7 @@ function writeAscii(text: string, bytes: Uint8Array, at: number, room: number): 
   const { length } = text;
   if (length > room) return false;
   for (let i = 0; i < length; i++) {
-    const unit = text.charCodeAt(i);
+    const unit = unitAt(text, i);
     if (unit > 0x7f) return false;
     bytes[at + i] = unit;
   }

@@ -1,4 +1,5 @@
 /** JSON from strangers: depth is bounded before parsing, pointers look up, nothing is trusted. */
+import { unitAt } from '../key/text-unit.js';
 import { DEPTH_MAX } from './event.js';
 
 /** True if `text` nests deeper than DEPTH_MAX. Cheap where few brackets occur at all. */
@@ -14,7 +15,7 @@ function depthOf(text: string): number {
   let deepest = 0;
   let quoted = false;
   for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
+    const unit = unitAt(text, i);
     if (quoted) {
       if (unit === 0x5c) i++;
       else if (unit === 0x22) quoted = false;

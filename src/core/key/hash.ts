@@ -4,6 +4,7 @@
  *
  * Sources: FNV-1a 32 by Fowler, Noll and Vo; MurmurHash3 x86_128 by Austin Appleby (public domain).
  */
+import { unitAt } from './text-unit.js';
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
@@ -18,13 +19,13 @@ export function fnv1a32Bytes(bytes: Uint8Array, from: number, to: number): numbe
 /** FNV-1a 32 over the UTF-8 bytes of `text`, as an unsigned 32-bit number. */
 export function fnv1a32(text: string): number {
   for (let i = 0; i < text.length; i++) {
-    if (text.charCodeAt(i) > 0x7f) {
+    if (unitAt(text, i) > 0x7f) {
       const bytes = utf8(text);
       return fnv1a32Bytes(bytes, 0, bytes.length);
     }
   }
   let hash = FNV_OFFSET;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), FNV_PRIME);
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ unitAt(text, i), FNV_PRIME);
   return hash >>> 0;
 }
 
@@ -70,7 +71,7 @@ export function murmur128(text: string, seed: number): void {
     return;
   }
   for (let i = 0; i < length; i++) {
-    const unit = text.charCodeAt(i);
+    const unit = unitAt(text, i);
     if (unit > 0x7f) {
       murmurEncoded(text, seed);
       return;

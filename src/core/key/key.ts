@@ -6,6 +6,7 @@
  * U2. `tokenOfKey` is injective, and an ordinary key is its own token, so any client's subject hashes as ours does.
  * U3. `keyOfToken` accepts exactly the image of `tokenOfKey`; any other token is refused, not repaired.
  */
+import { unitAt } from './text-unit.js';
 
 /** Longest key or id, in UTF-8 bytes. */
 export const KEY_BYTES_MAX = 256;
@@ -20,7 +21,7 @@ export function problemOfName(text: string): string | undefined {
   if (text.length === 0) return 'is empty';
   let bytes = 0;
   for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
+    const unit = unitAt(text, i);
     if (unit < 0x80) {
       if (unit < 0x20 || unit === 0x7f) return 'contains a control character';
       bytes += 1;
@@ -31,15 +32,14 @@ export function problemOfName(text: string): string | undefined {
     } else if (unit < 0xd800 || unit > 0xdfff) {
       bytes += 3;
     } else {
-      const low = unit < 0xdc00 ? text.charCodeAt(i + 1) : Number.NaN;
+      const low = unit < 0xdc00 ? unitAt(text, i + 1) : Number.NaN;
       if (!(low >= 0xdc00 && low <= 0xdfff)) return 'is not well-formed Unicode';
       bytes += 4;
       i++;
     }
   }
   if (bytes > KEY_BYTES_MAX) return `is longer than ${KEY_BYTES_MAX} bytes`;
-  if (isSpace(text.charCodeAt(0)) || isSpace(text.charCodeAt(text.length - 1)))
-    return 'begins or ends with white space';
+  if (isSpace(unitAt(text, 0)) || isSpace(unitAt(text, text.length - 1))) return 'begins or ends with white space';
   return undefined;
 }
 
@@ -47,7 +47,7 @@ export function problemOfName(text: string): string | undefined {
 export function isPlainName(text: string): boolean {
   if (text.length === 0 || text.length > KEY_BYTES_MAX) return false;
   for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
+    const unit = unitAt(text, i);
     if (unit <= 0x20 || unit >= 0x7f) return false;
   }
   return true;
@@ -82,7 +82,7 @@ export function tokenOfKey(key: string): string {
   let from = 0;
   let token = '';
   for (let i = 0; i < key.length; i++) {
-    const unit = key.charCodeAt(i);
+    const unit = unitAt(key, i);
     if (!isReserved(unit)) continue;
     token += `${key.slice(from, i)}%${HEX[unit >> 4]}${HEX[unit & 15]}`;
     from = i + 1;
@@ -98,7 +98,7 @@ export function isPlainByte(byte: number): boolean {
 /** Whether `text` is `bytes[from, to)` in ASCII. */
 export function isAscii(text: string, bytes: Uint8Array, from: number, to: number): boolean {
   if (text.length !== to - from) return false;
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) !== bytes[from + i]) return false;
+  for (let i = 0; i < text.length; i++) if (unitAt(text, i) !== bytes[from + i]) return false;
   return true;
 }
 
@@ -106,7 +106,7 @@ export function isAscii(text: string, bytes: Uint8Array, from: number, to: numbe
 export function isPlainKey(token: string): boolean {
   if (token.length === 0 || token.length > KEY_BYTES_MAX) return false;
   for (let i = 0; i < token.length; i++) {
-    const unit = token.charCodeAt(i);
+    const unit = unitAt(token, i);
     if (unit > 0x7f || isReserved(unit)) return false;
   }
   return true;
@@ -117,7 +117,7 @@ export function keyOfToken(token: string): string | undefined {
   let from = 0;
   let key = '';
   for (let i = 0; i < token.length; i++) {
-    const unit = token.charCodeAt(i);
+    const unit = unitAt(token, i);
     if (!isReserved(unit)) continue;
     if (unit !== 0x25) return undefined;
     const high = HEX.indexOf(token[i + 1] ?? '?');
