@@ -30,7 +30,9 @@ const handler = text(
 );
 
 /** Threads where nobody says: one core stays free for the main thread; more than 4 help only with heavy handlers. */
-const threadsAuto = (): number => Math.max(1, Math.min(availableParallelism() - 1, 4));
+/** One main thread feeds more threads than this, and takes a sixth of the work of an event: it needs no core of its own. */
+const THREADS_AUTO_MAX = 4;
+const threadsAuto = (): number => Math.min(availableParallelism(), THREADS_AUTO_MAX);
 
 const PORT_WHY = 'it is a TCP port';
 const HELD_WHY = 'it has to hold something';
@@ -53,7 +55,7 @@ export const optionTable = {
   threads: option(
     wholeOrAuto({ min: 1, max: 64, why: 'each thread is a JavaScript heap of its own' }, threadsAuto),
     'auto',
-    'Worker threads of this node. `auto` is one less than the cores, at least 1 and at most 4.',
+    'Worker threads of this node. `auto` is as many as there are cores, at most 4.',
   ),
   acceptGap: option(
     toggle,

@@ -1,12 +1,13 @@
 /** The benchmark's command line. */
 import { parseArgs } from 'node:util';
+import { defaultOptions } from '../../src/options/resolve.js';
 import type { EventForm } from './fill-stream.js';
 
 export interface BenchOptions {
   readonly events: number;
   readonly keys: number;
   readonly rounds: number;
-  /** Threads of the pipeline. */
+  /** Threads of the pipeline; as many as a node takes by itself unless it is said. */
   readonly threads: number;
   readonly form: EventForm;
   /** Every case, not only those that are always compared. */
@@ -51,7 +52,7 @@ export function readBenchOptions(): BenchOptions {
     events: count('events', values.events, quick ? 200_000 : 1_000_000),
     keys: count('keys', values.keys, 100_000),
     rounds: count('rounds', values.rounds, quick ? 1 : 3),
-    threads: count('threads', values.threads, 1),
+    threads: count('threads', values.threads, defaultOptions({}).threads),
     form: formOf(values.form ?? 'json'),
     matrix,
     peers,

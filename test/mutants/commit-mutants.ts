@@ -181,7 +181,7 @@ export const commitMutants: readonly Mutant[] = [
     failure: 'checkpoint a half-applied event: a state that was refused stays',
     file: 'core/actor/folding.js',
     find: "problem = freezeState(next, 'state', before);",
-    replace: "problem = freezeState(next, 'state', before);\n                entry.state = next;",
+    replace: "problem = freezeState(next, 'state', before);\n                this.#state.setState(row, next);",
     suites: ['unit/refused-state', 'property/actor'],
   },
   {
@@ -196,8 +196,8 @@ export const commitMutants: readonly Mutant[] = [
     id: 'saving-key-leaves',
     failure: 'a state leaves memory before it is stored, and an older one is loaded',
     file: 'core/actor/keyed-state.js',
-    find: 'if (entry.dirty || entry.saving || entry.holds > 0 || !entry.loaded)',
-    replace: 'if (entry.holds > 0 || !entry.loaded)',
+    find: 'if (!isIdle || records.has(row, SAVING | WAITS))',
+    replace: 'if (!isIdle || records.has(row, WAITS))',
     suites: ['unit/actor-state', 'property/actor'],
   },
   {

@@ -46,8 +46,8 @@ export const identityMutants: readonly Mutant[] = [
     id: 'apply-before-dedupe',
     failure: 'apply before dedupe',
     file: 'core/actor/actor.js',
-    find: 'const seen = this.#decisions.admit(offered, time, slot, entry);',
-    replace: 'const seen = this.#decisions.admit(offered, time, slot, entry) ?? -1;',
+    find: 'const seen = this.#decisions.admit(offered, time, slot, this.#state.keyHash(row));',
+    replace: 'const seen = this.#decisions.admit(offered, time, slot, this.#state.keyHash(row)) ?? -1;',
     suites: ['unit/actor-order', 'property/actor'],
   },
   {
@@ -117,9 +117,9 @@ export const identityMutants: readonly Mutant[] = [
   {
     id: 'keys-by-length',
     failure: 'keys of one length taken for one',
-    file: 'core/actor/key-index.js',
-    find: 'if (hashes[at] === hash && this.#entries[at].key === key)',
-    replace: 'if (this.#entries[at].key.length === key.length)',
+    file: 'core/actor/key-records.js',
+    find: 'if (bytes[at + TEXT + i] !== unitAt(key, i))',
+    replace: 'if (false)',
     suites: ['property/key-index'],
   },
   {
