@@ -5,7 +5,7 @@
 import { MemoryCheckpointStore, type MemorySnapshot } from '../adapters/memory/memory-checkpoint-store.js';
 import { MemoryCoordinator } from '../adapters/memory/memory-coordinator.js';
 import { MemoryEventLog } from '../adapters/memory/memory-event-log.js';
-import { readEnvelope } from '../core/actor/keyed-state.js';
+import { readEnvelope } from '../core/actor/state-envelope.js';
 import type { DeadLetter } from '../core/checkpoint/commit.js';
 import { tokenOfKey } from '../core/key/key.js';
 import { partitionOf } from '../core/key/partition.js';

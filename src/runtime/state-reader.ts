@@ -2,7 +2,7 @@
  * Reads of durable state. What is shown was committed: it is never retracted without a logged rollback of the store.
  * Any node, or a command without a node, can answer, because only the store is asked.
  */
-import { readEnvelope } from '../core/actor/keyed-state.js';
+import { readEnvelope } from '../core/actor/state-envelope.js';
 import type { PartitionRecord } from '../core/checkpoint/record.js';
 import { decodeRecord } from '../core/checkpoint/record.js';
 import { problemOfName } from '../core/key/key.js';

@@ -1,6 +1,6 @@
 /** After a drain: is everything in the store, once? By the partitions' counters and by the states themselves. */
 import { Redis } from 'ioredis';
-import { readEnvelope } from '../../src/core/actor/keyed-state.js';
+import { readEnvelope } from '../../src/core/actor/state-envelope.js';
 import { decodeRecord } from '../../src/core/checkpoint/record.js';
 import type { FilledStream } from './fill-stream.js';
 import { PARTITIONS } from './fill-stream.js';

@@ -196,8 +196,8 @@ export const commitMutants: readonly Mutant[] = [
     id: 'saving-key-leaves',
     failure: 'a state leaves memory before it is stored, and an older one is loaded',
     file: 'core/actor/keyed-state.js',
-    find: 'if (!isIdle || records.has(row, SAVING | WAITS))',
-    replace: 'if (!isIdle || records.has(row, WAITS))',
+    find: 'const isIdle = records.word(row, DIRTY_AT) === 0 && ',
+    replace: 'const isIdle = ',
     suites: ['unit/actor-state', 'property/actor'],
   },
   {

@@ -8,8 +8,8 @@
 import type { ActorOptions, ActorStart } from '../../src/core/actor/actor.js';
 import { Actor } from '../../src/core/actor/actor.js';
 import type { Handler } from '../../src/core/actor/handler.js';
-import { readEnvelope } from '../../src/core/actor/keyed-state.js';
 import { readParked } from '../../src/core/actor/parking.js';
+import { readEnvelope } from '../../src/core/actor/state-envelope.js';
 import type { Commit, DeadLetter, FieldChanges } from '../../src/core/checkpoint/commit.js';
 import { judgeCommit } from '../../src/core/checkpoint/guard.js';
 import type { PartitionRecord } from '../../src/core/checkpoint/record.js';

@@ -11,7 +11,7 @@ const TWINS = ['account-439599', 'account-622382'] as const;
 
 /** Texts that fit into a record, that just do or just do not with a key beside them, and that are not ASCII. */
 const text = fc.oneof(
-  fc.constantFrom(...TWINS, 'a', 'b', 'ab', 'ba', 'A', '__proto__', 'constructor', 'é', '日本'),
+  fc.constantFrom('a', 'b', 'ab', 'ba', 'A', '__proto__', 'constructor', 'é', '日本'),
   fc.nat(300).map((n) => `account-${n}`),
   fc.integer({ min: 30, max: 80 }).map((length) => 'k'.repeat(length)),
   fc.integer({ min: 250, max: 256 }).map((length) => 'l'.repeat(length)),
@@ -66,6 +66,14 @@ describe('KeyIndex', () => {
       }),
       runs(200),
     );
+  });
+
+  it('X1: tells keys apart that have the same hash and length', () => {
+    const index = new KeyIndex(new KeyRecords());
+    const [first, second] = TWINS.map((key) => index.add(key));
+    expect(TWINS.map((key) => index.rowOf(key))).toEqual([first, second]);
+    const bytes = Buffer.from(TWINS[1]);
+    expect(index.rowOfBytes(bytes, 0, bytes.length)).toBe(second);
   });
 
   it('a round of the hand meets every row that stays, also while others are given back', () => {

@@ -3,7 +3,7 @@
  *
  * I11: GAP, REGRESSION and LOST are raised iff the log or the store gave cause. I1: the stored states equal the fold.
  */
-import { readEnvelope } from '../../src/core/actor/keyed-state.js';
+import { readEnvelope } from '../../src/core/actor/state-envelope.js';
 import type { ErrorCode } from '../../src/errors.js';
 import type { PartitionStatus } from '../../src/runtime/partition-table.js';
 import type { Auditor } from './auditor.js';

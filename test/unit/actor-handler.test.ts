@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ActorOptions } from '../../src/core/actor/actor.js';
 import type { ApplyContext, Handler } from '../../src/core/actor/handler.js';
-import { readEnvelope } from '../../src/core/actor/keyed-state.js';
+import { readEnvelope } from '../../src/core/actor/state-envelope.js';
 import type { DeadLetter } from '../../src/core/checkpoint/commit.js';
 import type { Event } from '../../src/core/event/event.js';
 import type { StreamEvent } from '../property/actor-stream.js';

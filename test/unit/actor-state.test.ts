@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ActorOptions } from '../../src/core/actor/actor.js';
 import type { Handler } from '../../src/core/actor/handler.js';
-import { readEnvelope } from '../../src/core/actor/keyed-state.js';
+import { readEnvelope } from '../../src/core/actor/state-envelope.js';
 import type { StreamEvent } from '../property/actor-stream.js';
 import { baseOptions, streamEvent, T0 } from '../property/actor-stream.js';
 import { World } from '../property/actor-world.js';

@@ -1,6 +1,6 @@
 /** What a handler gives back and may not: the event is a dead letter, and its key goes on from the state before it (F23). */
 import { describe, expect, it } from 'vitest';
-import { readEnvelope } from '../../src/core/actor/keyed-state.js';
+import { readEnvelope } from '../../src/core/actor/state-envelope.js';
 import { baseOptions, streamEvent, T0 } from '../property/actor-stream.js';
 import { World } from '../property/actor-world.js';
 

@@ -1,5 +1,5 @@
 /** The parts of the sink's transaction, in their order: lock, read what is stored, write states, write positions. */
-import { readEnvelope } from '../../core/actor/keyed-state.js';
+import { readEnvelope } from '../../core/actor/state-envelope.js';
 import { MillraceError } from '../../errors.js';
 import type { StateSource } from '../../ports/status-sink.js';
 import type { Query } from './sink-connection.js';

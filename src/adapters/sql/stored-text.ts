@@ -10,7 +10,7 @@ export function unescapeText(text: string): string {
   return text.includes('%') ? text.replaceAll('%00', '\0').replaceAll('%25', '%') : text;
 }
 
-/** What follows the state in an envelope: see core/actor/keyed-state.ts. */
+/** What follows the state in an envelope: see core/actor/state-envelope.ts. */
 const TAIL =
   /,"time":(null|-?\d+),"id":("(?:[^"\\]|\\.)*"),"sequence":"(\d{1,16})","applied":(\d+)(?:,"keySequence":(\d+))?\}$/;
 const HEAD = '{"state":';

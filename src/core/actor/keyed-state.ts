@@ -13,7 +13,6 @@ import type { FieldChanges } from '../checkpoint/commit.js';
 import type { KeyHash } from '../dedupe/dedupe-index.js';
 import { keyHashOf } from '../dedupe/dedupe-index.js';
 import type { Offered } from '../event/offered.js';
-import { unitAt } from '../key/text-unit.js';
 import { KeyIndex } from './key-index.js';
 import {
   APPLIED,
@@ -29,31 +28,19 @@ import {
 } from './key-records.js';
 import type { KeyWait } from './key-wait.js';
 import { waitsForNothing } from './key-wait.js';
+import { readEnvelope, writeEnvelope } from './state-envelope.js';
 import { freezeState } from './state-value.js';
-
-/** What `redis-cli HGET` shows for a key. */
-export interface StateEnvelope {
-  readonly state: unknown;
-  /** Epoch ms; −Infinity if no event was applied. */
-  readonly time: number;
-  readonly id: string;
-  readonly sequence: string;
-  readonly applied: number;
-  /** Number of the key's own sequence that was decided last, with order `sequence`. */
-  readonly keySequence?: number;
-}
 
 const NEW_KEY_BYTES = 128;
 
 // Flags of a row.
 const LOADED = 0x01;
-const SAVING = 0x02;
 /** The store has text of this key, or the commit under way brings it there. */
-const STORED = 0x04;
+const STORED = 0x02;
 /** Touched since the passivation hand last passed. */
-const USED = 0x08;
+const USED = 0x04;
 /** There is a `KeyWait`. */
-const WAITS = 0x10;
+const WAITS = 0x08;
 
 export class KeyedState {
   readonly #records = new KeyRecords();
@@ -70,7 +57,6 @@ export class KeyedState {
   #dirty: number[] = [];
   #dirtyKeys: string[] = [];
   #dirtyIds: (string | undefined)[] = [];
-  #saving: number[] = [];
   #dirtyBytes = 0;
   #bytes = 0;
   readonly #hash = { hashHigh: 0, hashLow: 0 };
@@ -261,7 +247,7 @@ export class KeyedState {
     return undefined;
   }
 
-  /** The dirty keys as stored text; from now on they count as being saved. */
+  /** The dirty keys as stored text. No key leaves until they are stored. */
   encodeDirty(): FieldChanges {
     const records = this.#records;
     const set: [string, string][] = [];
@@ -272,22 +258,14 @@ export class KeyedState {
       const text = this.#write(row, id ?? records.id(row));
       this.#resize(row, text.length);
       records.setWord(row, DIRTY_AT, 0);
-      records.set(row, SAVING | STORED);
+      records.set(row, STORED);
       set.push([this.#dirtyKeys[i]!, text]);
     }
-    this.#saving = this.#dirty;
     this.#dirty = [];
     this.#dirtyKeys = [];
     this.#dirtyIds = [];
     this.#dirtyBytes = 0;
     return { set, remove: [] };
-  }
-
-  /** The last encoded keys are stored; idle ones may leave. */
-  saved(): void {
-    for (const row of this.#saving) this.#records.clear(row, SAVING);
-    this.#saving = [];
-    this.#passivate();
   }
 
   /** Its place among what is dirty. */
@@ -305,12 +283,15 @@ export class KeyedState {
   #write(row: number, id: string): string {
     const records = this.#records;
     const applied = records.number(row, APPLIED);
-    const isNew = applied === 0;
-    const state = isNew ? 'null' : JSON.stringify(this.#states[row]);
-    const time = isNew ? 'null' : timeText(records.number(row, TIME));
-    const number = this.#firstNumber === undefined ? '' : `,"keySequence":${records.number(row, NEXT) - 1}`;
-    const sequence = records.number(row, SEQUENCE);
-    return `{"state":${state},"time":${time},"id":${jsonText(id)},"sequence":"${sequence}","applied":${applied}${number}}`;
+    const keySequence = this.#firstNumber === undefined ? undefined : records.number(row, NEXT) - 1;
+    return writeEnvelope(
+      this.#states[row],
+      records.number(row, TIME),
+      id,
+      records.number(row, SEQUENCE),
+      applied,
+      keySequence,
+    );
   }
 
   #resize(row: number, bytes: number): void {
@@ -318,8 +299,11 @@ export class KeyedState {
     this.#records.setWord(row, SIZE, bytes);
   }
 
-  /** Clock eviction: the hand clears `USED`, and takes what it finds cleared. At most one round a call. */
-  #passivate(): void {
+  /**
+   * The last encoded keys are stored; idle ones may leave. Clock eviction: the hand clears `USED`, and takes what it finds
+   * cleared. At most one round a call.
+   */
+  saved(): void {
     const records = this.#records;
     let steps = this.#index.size;
     while (steps-- > 0 && (this.#index.size > this.#keysMax || this.#bytes > this.#bytesMax)) {
@@ -330,60 +314,11 @@ export class KeyedState {
         continue;
       }
       const isIdle = records.word(row, DIRTY_AT) === 0 && records.word(row, HOLDS) === 0 && records.has(row, LOADED);
-      if (!isIdle || records.has(row, SAVING | WAITS)) continue;
+      if (!isIdle || records.has(row, WAITS)) continue;
       this.#bytes -= records.word(row, SIZE);
       if (records.has(row, STORED)) this.#complete = false;
       this.#states[row] = undefined;
       this.#index.delete(row);
     }
   }
-}
-
-/** Decimal digits that engines write quickly. */
-const LOW_DIGITS = 1e7;
-let highTime = Number.NaN;
-let highText = '';
-
-/** `String(time)`. A number of more than 31 bits takes ten times as long as two short ones, and the first of them repeats. */
-function timeText(time: number): string {
-  if (!Number.isSafeInteger(time) || time < LOW_DIGITS) return String(time);
-  const high = Math.floor(time / LOW_DIGITS);
-  if (high !== highTime) {
-    highTime = high;
-    highText = String(high);
-  }
-  return highText + String(time - high * LOW_DIGITS + LOW_DIGITS).slice(1);
-}
-
-/** `JSON.stringify(text)`. */
-function jsonText(text: string): string {
-  for (let i = 0; i < text.length; i++) {
-    const unit = unitAt(text, i);
-    if (unit < 0x20 || unit > 0x7e || unit === 0x22 || unit === 0x5c) return JSON.stringify(text);
-  }
-  return `"${text}"`;
-}
-
-/** Reads stored text of one key; undefined if it is not an envelope. */
-export function readEnvelope(text: string): StateEnvelope | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { state, time, id, sequence, applied, keySequence } = value as Record<string, unknown>;
-  if (typeof id !== 'string' || typeof sequence !== 'string' || !/^\d{1,16}$/.test(sequence)) return undefined;
-  if (state === undefined || !isCount(applied)) return undefined;
-  if (keySequence !== undefined && !isCount(keySequence)) return undefined;
-  // What was never applied is stored only for its numbering; otherwise the state would start again as a new one.
-  if (applied === 0 && keySequence === undefined) return undefined;
-  if (applied === 0 ? time !== null : typeof time !== 'number') return undefined;
-  const envelope = { state, time: (time as number | null) ?? Number.NEGATIVE_INFINITY, id, sequence, applied };
-  return keySequence === undefined ? envelope : { ...envelope, keySequence };
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

@@ -32,8 +32,12 @@ const LINES_MAX = 300;
 const LONG_FILES: Readonly<Record<string, { readonly linesMax: number; readonly reason: string }>> = {
   'src/core/actor/actor.ts': { linesMax: 570, reason: 'the life of one event, read as one straight walk' },
   'src/core/actor/key-order.ts': {
-    linesMax: 375,
+    linesMax: 390,
     reason: 'everything that may happen to a due event, and nothing else',
+  },
+  'src/core/actor/keyed-state.ts': {
+    linesMax: 330,
+    reason: 'the rows of one partition: what is dirty, wanted, waited for or idle of them',
   },
   'src/core/dedupe/dedupe-index.ts': {
     linesMax: 380,
