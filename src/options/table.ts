@@ -256,7 +256,7 @@ export const optionTable = {
     whole({
       min: 1000,
       max: 100_000_000,
-      why: 'an id takes about 36 bytes of memory, fewer than 1000 protect nothing',
+      why: 'an id takes about 32 bytes of memory, fewer than 1000 protect nothing',
     }),
     1_000_000,
     'How many ids a partition remembers at most.',

@@ -89,7 +89,7 @@ const stateAlone = bytesEach(
 );
 const perKey = withState - stateAlone;
 const verdict = (bytes: number, most: number): string =>
-  `${bytes.toFixed(0)} bytes, target ${most}: ${bytes <= most ? 'reached' : 'missed'}`;
+  `${bytes.toFixed(1)} bytes, target ${most}: ${bytes <= most ? 'reached' : 'missed'}`;
 console.log(`dedupe index, ${ids} ids, each: ${verdict(perId, ID_TARGET)}`);
 console.log(`resident key beyond its state, ${keys} keys, each: ${verdict(perKey, KEY_TARGET)}`);
 console.log(`state alone ${stateAlone.toFixed(0)} bytes; node ${process.version}`);

@@ -5,8 +5,10 @@
 import type { ActorOptions } from '../../src/core/actor/actor.js';
 import type { Counters } from '../../src/core/checkpoint/record.js';
 import { emptyCounters } from '../../src/core/checkpoint/record.js';
+import { isSameBody } from '../../src/core/dedupe/dedupe-index.js';
 import type { Event, RawEvent } from '../../src/core/event/event.js';
 import type { RejectCode } from '../../src/core/event/reject.js';
+import { bodyHash } from '../../src/core/key/hash.js';
 import type { Deed, StreamEvent } from './actor-stream.js';
 import { codeOfDeed } from './actor-stream.js';
 
@@ -110,7 +112,7 @@ export function outcomeOf(stream: readonly StreamEvent[], options: ActorOptions,
     if (options.dedupe !== undefined && first !== undefined) {
       if (first.waiting || first.time > newestId - options.dedupe.horizonMs) {
         counters.duplicates++;
-        if (first.body !== raw.body) counters.conflicts++;
+        if (!isSameBody(bodyHash(first.body), bodyHash(raw.body))) counters.conflicts++;
         continue;
       }
     }

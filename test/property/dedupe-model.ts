@@ -62,12 +62,12 @@ export class DedupeModel {
 /** The seed of the fingerprint. Stored ids depend on it: a change would make every stored index useless. */
 const SEED = 0x6d696c6c;
 
-/** Ids whose place in a table of 64 is one of these five neighbours, across its end: as many collisions as can be. */
+/** Ids whose home in a table of 8 buckets of 8 is the last one or the first: as many collisions as can be, over its end. */
 export function neighbourIds(count: number): string[] {
   const ids: string[] = [];
   for (let n = 0; ids.length < count; n++) {
     murmur128(`n${n}`, SEED);
-    if (((murmurWords[0]! + 3) & 63) < 5) ids.push(`n${n}`);
+    if ((((murmurWords[0]! >>> 29) + 1) & 7) < 2) ids.push(`n${n}`);
   }
   return ids;
 }

@@ -4,6 +4,8 @@
  */
 import type { Commit, DeadLetter } from '../../src/core/checkpoint/commit.js';
 import type { PartitionRecord } from '../../src/core/checkpoint/record.js';
+import { isSameBody } from '../../src/core/dedupe/dedupe-index.js';
+import { bodyHashOf } from '../../src/core/key/hash.js';
 import { problemOfCounters } from './counter-audit.js';
 import { firstOf, isDedupeExact, seenBefore } from './dedupe-audit.js';
 import type { History } from './history-handler.js';
@@ -253,7 +255,7 @@ export class CommitAudit {
     }
     if (isRepeat && (!isLate || (isDedupeExact(this.#plan) && seenBefore(this.#shadow, entry, true)))) {
       tally.duplicates++;
-      if (firstOf(this.#shadow, entry).publish.n !== entry.publish.n) tally.conflicts++;
+      if (!isSameBody(hashOf(firstOf(this.#shadow, entry)), hashOf(entry))) tally.conflicts++;
       return 'duplicate';
     }
     if (isNumbered) {
@@ -322,4 +324,8 @@ export class CommitAudit {
   #isLate(entry: Entry): boolean {
     return this.#plan.order === 'time' && (this.#shadow.newest.get(entry.key) ?? 0) > entry.time;
   }
+}
+
+function hashOf({ publish: { body } }: Entry): number {
+  return bodyHashOf(new DataView(body.buffer, body.byteOffset, body.length), 0, body.length);
 }

@@ -10,7 +10,7 @@
  * then 28 bytes per id as `DedupeIndex.copy` gives them.
  */
 import type { DedupeIndex } from './dedupe-index.js';
-import { AGEING_MS, ENTRY_WORDS } from './dedupe-index.js';
+import { AGEING_MS, STORED_WORDS } from './dedupe-index.js';
 
 const VERSION = 1;
 const HEADER_BYTES = 24;
@@ -53,16 +53,17 @@ export class DedupeSegments {
 
   /** Fills `index` from stored segments. Returns what is wrong with one, or undefined. */
   restore(stored: readonly StoredSegment[], index: DedupeIndex): string | undefined {
+    index.reserve(stored.reduce((ids, { bytes }) => ids + Math.ceil(bytes.length / (STORED_WORDS * 4)), 0));
     for (const { number, bytes } of [...stored].sort((a, b) => a.number - b.number)) {
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       if (bytes.length < HEADER_BYTES || view.getUint8(0) !== VERSION) return `segment ${number} has another format`;
       const ids = view.getUint32(4, true);
-      if (bytes.length !== HEADER_BYTES + ids * ENTRY_WORDS * 4) return `segment ${number} is cut`;
+      if (bytes.length !== HEADER_BYTES + ids * STORED_WORDS * 4) return `segment ${number} is cut`;
       const maxTime = view.getFloat64(8, true);
       const maxSequence = view.getFloat64(16, true);
-      const words = new Uint32Array(ids * ENTRY_WORDS);
+      const words = new Uint32Array(ids * STORED_WORDS);
       for (let i = 0; i < words.length; i++) words[i] = view.getUint32(HEADER_BYTES + i * 4, true);
-      for (let i = 0; i < ids; i++) index.restore(words, i * ENTRY_WORDS, maxTime, maxSequence);
+      for (let i = 0; i < ids; i++) index.restore(words, i * STORED_WORDS, maxTime, maxSequence);
       index.recycle();
       this.#segments.push({ number, begun: maxTime, ids, maxTime });
       this.#ids += ids;
@@ -82,9 +83,9 @@ export class DedupeSegments {
         open === undefined ? { number: this.#next++, begun: index.maxTime, ids: 0, maxTime: 0 } : this.#segments.pop()!;
       const room = open === undefined ? SEGMENT_IDS_MAX : OPEN_IDS_MAX - segment.ids;
       const count = Math.min(room, entries.length - from);
-      const words = new Uint32Array((segment.ids + count) * ENTRY_WORDS);
+      const words = new Uint32Array((segment.ids + count) * STORED_WORDS);
       if (open !== undefined) words.set(open);
-      for (let i = 0; i < count; i++) index.copy(entries[from + i]!, words, (segment.ids + i) * ENTRY_WORDS);
+      for (let i = 0; i < count; i++) index.copy(entries[from + i]!, words, (segment.ids + i) * STORED_WORDS);
       from += count;
       segment.ids += count;
       segment.maxTime = index.maxTime;
