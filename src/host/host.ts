@@ -32,7 +32,7 @@ import type { HostOptions } from './host-options.js';
 import type { HostedDependencies } from './hosted-partition.js';
 import { HostedPartition } from './hosted-partition.js';
 import { answer } from './questions.js';
-import { startSaves } from './save-turns.js';
+import { SaveTurns } from './save-turns.js';
 import { ScannedEvent } from './scanned-event.js';
 
 export interface HostDependencies {
@@ -69,6 +69,7 @@ export class Host {
   readonly #decoder: EventDecoder;
   readonly #scanned: ScannedEvent;
   readonly #waits: EventWaits;
+  readonly #turns: SaveTurns;
   readonly #partitions = new Map<number, HostedPartition>();
   /** Claims under way: the newest epoch of each partition. */
   readonly #claiming = new Map<number, number>();
@@ -88,6 +89,7 @@ export class Host {
     this.#decoder = new EventDecoder(options.decoder);
     this.#scanned = new ScannedEvent(options.decoder);
     this.#waits = new EventWaits(deps.clock);
+    this.#turns = new SaveTurns(options, deps.clock);
     this.#hosted = {
       ...deps,
       options: options.actor,
@@ -286,7 +288,7 @@ export class Host {
   }
 
   #startSaves(): void {
-    startSaves(this.#partitions, this.#options);
+    this.#turns.start(this.#partitions);
   }
 
   async #drain(): Promise<void> {

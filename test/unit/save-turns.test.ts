@@ -1,7 +1,7 @@
-/** Whose turn it is to be saved (U1 to U3 of src/host/save-turns.ts). */
+/** Whose turn it is to be saved (U1 to U4 of src/host/save-turns.ts). */
 import { expect, it } from 'vitest';
 import type { HostedPartition } from '../../src/host/hosted-partition.js';
-import { startSaves } from '../../src/host/save-turns.js';
+import { SaveTurns } from '../../src/host/save-turns.js';
 
 const terms = { checkpointMs: 1_000, checkpointBytes: 500 };
 
@@ -27,10 +27,18 @@ class Fake {
   }
 }
 
-function world(count: number): { partitions: Map<number, HostedPartition>; fakes: Fake[]; start: () => void } {
+interface World {
+  readonly fakes: Fake[];
+  readonly clock: { now: number };
+  readonly start: () => void;
+}
+
+function world(count: number): World {
   const fakes = Array.from({ length: count }, () => new Fake());
   const partitions = new Map(fakes.map((fake, i) => [i, fake as unknown as HostedPartition]));
-  return { partitions, fakes, start: () => startSaves(partitions, terms) };
+  const clock = { now: 0 };
+  const turns = new SaveTurns(terms, { elapsed: () => clock.now });
+  return { fakes, clock, start: () => turns.start(partitions) };
 }
 
 const saving = (fakes: readonly Fake[]): number[] => fakes.flatMap(({ isSaving }, i) => (isSaving ? [i] : []));
@@ -69,4 +77,42 @@ it('leaves alone what is not due', () => {
   fakes[1]!.age = 999;
   start();
   expect(saving(fakes)).toEqual([0, 2]);
+});
+
+it('U4: partitions that became due together end up with moments of their own, and are not saved more often', () => {
+  const { fakes, clock, start } = world(50);
+  const history: [at: number, partition: number][] = [];
+  for (; clock.now < 20_000; clock.now += 5) {
+    const before = fakes.map(({ saves }) => saves);
+    start();
+    for (const [i, fake] of fakes.entries()) {
+      if (fake.saves > before[i]!) history.push([clock.now, i]);
+      if (fake.isSaving) fake.saved();
+      fake.age += 5;
+    }
+  }
+  const most = (from: number, to: number): number => {
+    const counts = new Map<number, number>();
+    for (const [at] of history)
+      if (at >= from && at < to) counts.set(Math.floor(at / 50), (counts.get(Math.floor(at / 50)) ?? 0) + 1);
+    return Math.max(...counts.values());
+  };
+  expect(most(0, 1_000)).toBeGreaterThan(20);
+  expect(most(10_000, 20_000)).toBeLessThanOrEqual(6);
+  const late = history.filter(([at]) => at >= 10_000).length;
+  expect(late).toBeGreaterThanOrEqual(50 * 10 - 50);
+  expect(late).toBeLessThanOrEqual(50 * 10 + 50);
+});
+
+it('U4: a few that have something to save are not saved more often for it', () => {
+  const { fakes, clock, start } = world(50);
+  for (const fake of fakes.slice(3)) fake.age = Number.NEGATIVE_INFINITY;
+  for (; clock.now < 20_000; clock.now += 5) {
+    start();
+    for (const fake of fakes) {
+      if (fake.isSaving) fake.saved();
+      fake.age += 5;
+    }
+  }
+  for (const { saves } of fakes.slice(0, 3)) expect(saves).toBeLessThanOrEqual(22);
 });
