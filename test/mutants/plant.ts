@@ -35,6 +35,9 @@ export class Copy {
       pool: 'forks',
       maxWorkers: 1,
       watch: false,
+      // A busy machine is no reason to be red; a suite that hangs is ended as a whole.
+      testTimeout: 100_000,
+      hookTimeout: 100_000,
     };
     writeFileSync(join(this.root, 'vitest.config.mjs'), `export default ${JSON.stringify({ test })};\n`);
     mkdirSync(join(this.root, 'reports'));
