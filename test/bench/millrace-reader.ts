@@ -9,7 +9,8 @@ import { PARTITIONS, STREAM } from './fill-stream.js';
 import { Meter } from './meter.js';
 import { readerTask, report } from './readers.js';
 
-const POLL_MS = 5;
+/** Each look takes as long as several events. */
+const POLL_MS = 20;
 
 const { bench, app, stream, servers, threads } = readerTask();
 const { order, dedupe, checkpoint, spin, ...own } = bench.pipeline!;

@@ -66,7 +66,7 @@ export const streamMutants: readonly Mutant[] = [
     file: 'host/hosted-partition.js',
     find: 'if (found.stored?.owner === this.#claimed.owner && found.stored.number === number)',
     replace: 'if (found.stored !== undefined)',
-    suites: [],
+    suites: ['unit/hosted-partition'],
   },
   {
     id: 'run-during-reading',

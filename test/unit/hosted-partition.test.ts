@@ -1,4 +1,4 @@
-/** One incarnation on a host: what it saves, and when it may write no more (H1 to H3; F12, F25). */
+/** One incarnation on a host: what it saves, and when it may write no more (H1 to H4; F12, F25). */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MemoryCheckpointStore } from '../../src/adapters/memory/memory-checkpoint-store.js';
 import { systemClock } from '../../src/adapters/system/system-clock.js';
@@ -156,6 +156,25 @@ describe('HostedPartition', () => {
     await old.flush();
     await new Promise(setImmediate);
     expect(kinds()).toEqual(['FENCED']);
+  });
+
+  it('H4: a store that went back is noticed without a commit, and one that did not is not', async () => {
+    const partition = await open();
+    offer(partition, 1, 2);
+    expect(await partition.flush()).toBe(true);
+    const earlier = store.snapshot();
+    offer(partition, 3, 3);
+    expect(await partition.flush()).toBe(true);
+    said = [];
+    const turn = (): Promise<void> => new Promise(setImmediate);
+    partition.compare(0);
+    await turn();
+    expect(kinds()).toEqual([]);
+    store.rollback(earlier);
+    partition.compare(0);
+    await turn();
+    expect(kinds()).toEqual(['FENCED']);
+    expect(partition.actor).toBeUndefined();
   });
 
   it('H4: asks a store that is away once, not again and again', async () => {
