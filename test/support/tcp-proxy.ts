@@ -38,6 +38,8 @@ export class TcpProxy {
   accepted = 0;
   /** Connections reset by `resetAt` so far. */
   resets = 0;
+  /** Chunks lost by `swallow` so far. */
+  swallowed = 0;
   /** Chunks lost by `dropOnce` so far. */
   dropped = 0;
 
@@ -170,8 +172,10 @@ export class TcpProxy {
       way.to.write(chunk.subarray(0, at + cut.bytes), () => way.to.resetAndDestroy());
       return;
     }
-    if (mode === 'swallow') way.hasLost = true;
-    else if (mode === 'hold') way.held.push(chunk);
+    if (mode === 'swallow') {
+      way.hasLost = true;
+      this.swallowed++;
+    } else if (mode === 'hold') way.held.push(chunk);
     else if (this.#delayMs === 0 && way.late.length === 0) this.#write(way, chunk);
     else {
       way.late.push(chunk);

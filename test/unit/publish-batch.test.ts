@@ -36,6 +36,8 @@ describe('a batch of publications', () => {
     const { batch, written } = batchTo();
     for (const id of ['', ' e', 'e ', 'e\r\nX: 1', 'é', 'e\t'])
       expect(batch.add('events.a', 'r', [['Nats-Msg-Id', id]], body('x')), JSON.stringify(id)).toBe(false);
+    for (const name of ['', 'X ', 'X:', 'X\r\nY', 'ä'])
+      expect(batch.add('events.a', 'r', [[name, 'e']], body('x')), JSON.stringify(name)).toBe(false);
     for (const subject of ['', 'a b', 'a\r\nPUB x 0', 'ä'])
       expect(batch.add(subject, 'r', [], body('x')), JSON.stringify(subject)).toBe(false);
     expect(batch.add('a', 'r', [], new Uint8Array(PAYLOAD_MAX))).toBe(false);

@@ -15,6 +15,8 @@ const LF = 0x0a;
 /** The library cuts white space off both ends of a value. */
 const PLAIN_VALUE = /^[!-~](?:[ -~]*[!-~])?$/;
 const PLAIN_SUBJECT = /^[!-~]+$/;
+/** No colon, which ends a name. */
+const PLAIN_NAME = /^[!-9;-~]+$/;
 
 /** The library's own field; its version is pinned, and the tests with a real server hold this shape. */
 interface LibraryConnection {
@@ -37,7 +39,7 @@ export class PublishBatch {
     if (info?.headers !== true || !PLAIN_SUBJECT.test(subject)) return false;
     let head = 'NATS/1.0\r\n';
     for (const [name, value] of headers) {
-      if (!PLAIN_VALUE.test(value)) return false;
+      if (!PLAIN_NAME.test(name) || !PLAIN_VALUE.test(value)) return false;
       head += `${name}: ${value}\r\n`;
     }
     head += '\r\n';
