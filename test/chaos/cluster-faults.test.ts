@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 afterAll(() => cluster.stop());
 
-const order = { settle: '200ms', idle: '200ms' } as const;
+const order = { settle: '200ms', idle: '2s' } as const;
 
 it('F5: a main thread that is blocked for less than the lease loses nothing', async () => {
   const app = await LiveApp.start(cluster, 'blocked', 0.5, {}, { order, cluster: { lease: '4s' } });

@@ -27,7 +27,7 @@ describe('F9: a store that goes back to the time of a frozen owner', () => {
       isAway ? 'racing' : 'replayed',
       0.3,
       {},
-      { order: { settle: '200ms', idle: '200ms' }, cluster: { lease: '1s' } },
+      { order: { settle: '200ms', idle: '2s' }, cluster: { lease: '1s' } },
     );
     const [zombie, heir] = [
       cluster.node({ ...app.options, node: 'zombie' }),

@@ -54,7 +54,7 @@ it('F11: what the replica had not got is noticed by the guard and replayed', asy
     'promoted',
     0.4,
     {},
-    { order: { settle: '200ms', idle: '200ms' }, redis: { url: `redis://127.0.0.1:${front.port}` } },
+    { order: { settle: '200ms', idle: '2s' }, redis: { url: `redis://127.0.0.1:${front.port}` } },
   );
   const nodes = ['a', 'b'].map((node) => cluster.node({ ...app.options, node }));
   await untilShared(nodes);

@@ -26,7 +26,7 @@ describe('F26: 1, 3, 5, 2 nodes under load', () => {
       'scale',
       1,
       { events: 120_000, keys: 3_000, disorderMs: 100 },
-      { cluster: { lease: '3s' }, checkpoint: { interval: '50ms' }, order: { settle: '200ms', idle: '200ms' } },
+      { cluster: { lease: '3s' }, checkpoint: { interval: '50ms' }, order: { settle: '200ms', idle: '2s' } },
     );
     const start = (name: string): NodeProcess => cluster.node({ ...app.options, node: name });
     const nodes = [await start('n-0').ready()];
@@ -96,7 +96,7 @@ it('F1: what a killed node had stands still for its lease, and everything else g
     'killed',
     0.1,
     { events: 80_000, keys: 3_000, disorderMs: 100 },
-    { cluster: { lease: '2s' }, checkpoint: { interval: '50ms' }, order: { settle: '200ms', idle: '200ms' } },
+    { cluster: { lease: '2s' }, checkpoint: { interval: '50ms' }, order: { settle: '200ms', idle: '2s' } },
   );
   const nodes = ['k-0', 'k-1', 'k-2'].map((node) => cluster.node({ ...app.options, node }));
   const shares = await untilShared(nodes);

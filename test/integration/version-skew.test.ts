@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 afterAll(() => cluster.stop());
 
-const input = { order: { settle: '200ms', idle: '200ms' }, cluster: { lease: '2s' } } as const;
+const input = { order: { settle: '200ms', idle: '2s' }, cluster: { lease: '2s' } } as const;
 const workload = { events: 2_000 };
 const bucketOf = (app: string): Promise<KV> => new Kvm(jetstream(cluster.nc)).open(`millrace-${app}`);
 
