@@ -14,6 +14,8 @@ const READY_MS = 30_000;
 const NOBODY = 65_534;
 const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
 
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+
 export class PostgresServer {
   readonly url: string;
   readonly #programs: PostgresPrograms;
@@ -49,6 +51,15 @@ export class PostgresServer {
 
   async restart(): Promise<void> {
     await this.kill();
+    // One that starts while a session of the killed one still holds its memory, or somebody has its port, ends at once.
+    const answers = async (): Promise<boolean> => {
+      if (this.#child === undefined || hasEnded(this.#child)) this.#spawn();
+      return this.#answers();
+    };
+    await until(answers, READY_MS, 'a Postgres that answers');
+  }
+
+  #spawn(): void {
     const { bin, env } = this.#programs;
     const settings = ['listen_addresses=127.0.0.1', `unix_socket_directories=${this.#dir}`, 'max_connections=40'];
     const args = ['-D', join(this.#dir, 'data'), '-p', `${this.#port}`, ...settings.flatMap((one) => ['-c', one])];
@@ -59,7 +70,6 @@ export class PostgresServer {
       stdio: 'ignore',
       detached: true,
     });
-    await until(() => this.#answers(), READY_MS, 'a Postgres that answers');
   }
 
   /** Freezes the server with all its sessions: connections stay open and nothing is answered. */
@@ -78,7 +88,7 @@ export class PostgresServer {
     if (child === undefined) return;
     const exited = new Promise((resolve) => child.once('exit', resolve));
     await this.#signalAll('SIGKILL', child);
-    if (child.exitCode === null && child.signalCode === null) await exited;
+    if (!hasEnded(child)) await exited;
   }
 
   async stop(): Promise<void> {
