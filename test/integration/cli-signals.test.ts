@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 import { freePort } from '../../src/services/free-port.js';
 import { killCommands, start } from './cli-process.js';
 
-afterEach(killCommands);
+afterEach(() => killCommands());
 
 /** A node whose servers do not answer. */
 async function waitingNode(env: NodeJS.ProcessEnv = {}) {

@@ -42,7 +42,7 @@ beforeEach(() => {
   };
 });
 
-afterEach(killCommands);
+afterEach(() => killCommands());
 
 afterAll(async () => {
   await Promise.all([nats?.stop(), redis?.stop()]);

@@ -77,8 +77,9 @@ export async function expectLivingDemo(
   const receipt = (await run(deposit)).out.trim();
   const got = await run(['get', 'by-hand', ...get, '--after', receipt, '--wait', '30s', '--json']);
   expect(JSON.parse(got.out).state).toMatchObject({ balance: 100, deposits: 1 });
-  const account = (await (await fetch(`${url}/v1/state/account-7`)).json()) as { applied: number };
-  expect(account.applied).toBeGreaterThan(0);
+  const applied = async (): Promise<number | undefined> =>
+    ((await (await fetch(`${url}/v1/state/account-7`)).json()) as { applied?: number }).applied;
+  await until(async () => ((await applied()) ?? 0) > 0, 30_000, 'an event of the demo in the state of a key');
   expect((await fetch(`${probesUrl}/readyz`)).status).toBe(200);
   expect((await run(['status', '--url', url])).code).toBe(0);
 

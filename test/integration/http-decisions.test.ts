@@ -8,7 +8,7 @@ let world: QuestionsWorld;
 beforeAll(async () => {
   world = await QuestionsWorld.start();
 });
-afterEach(killCommands);
+afterEach(() => killCommands());
 afterAll(() => world.stop());
 
 describe('dead letters', () => {

@@ -9,7 +9,7 @@ let world: QuestionsWorld;
 beforeAll(async () => {
   world = await QuestionsWorld.start();
 });
-afterEach(killCommands);
+afterEach(() => killCommands());
 afterAll(() => world.stop());
 
 const poisoned = [

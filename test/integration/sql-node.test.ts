@@ -29,7 +29,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 beforeEach(useSqlite);
-afterEach(killCommands);
+afterEach(() => killCommands());
 
 async function useSqlite(): Promise<void> {
   sql = `sqlite:${join(dir, `${++databases}`, 'millrace.db')}`;
