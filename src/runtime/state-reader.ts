@@ -52,7 +52,8 @@ export class StateReader {
   }
 
   /**
-   * State of `key`. With `after`, waits until that event is reflected, at most `waitMs`.
+   * State of `key`. With `after`, waits until that event is decided and stored, at most `waitMs`. A repetition is decided when
+   * it comes, which may be before the event that it repeats.
    * Throws REQUEST_INVALID (bad key or receipt), NOT_FOUND (the partition has no checkpoint yet), NOT_REFLECTED
    * (deadline passed, or `signal` aborted), LAYOUT_MISMATCH (stored under another partitioning, where the key may lie
    * elsewhere) and the store's errors.

@@ -68,7 +68,7 @@ function residentKeys(): KeyedState {
   const state = new KeyedState(true, keys, Number.MAX_SAFE_INTEGER);
   for (let i = 0; i < keys; i++) {
     const key = `account-${i}`;
-    const row = state.row(key);
+    const row = state.rowOf(key);
     state.setState(row, account(i));
     state.advance(row, key, idText(), 1_700_000_000_000 + i, i + 1);
   }

@@ -15,7 +15,8 @@ import { parseArgs } from 'node:util';
 import { RedisCheckpointStore } from '../../src/adapters/redis/redis-checkpoint-store.js';
 import { connectRedis, untilRedisReady } from '../../src/adapters/redis/redis-connection.js';
 import { systemClock } from '../../src/adapters/system/system-clock.js';
-import { PARTITION_HASH, partitionOf } from '../../src/core/key/partition.js';
+import { hostOptions } from '../../src/compose/host-options.js';
+import { partitionOf } from '../../src/core/key/partition.js';
 import { ledger } from '../../src/handlers/ledger.js';
 import { Host } from '../../src/host/host.js';
 import type { HostOptions } from '../../src/host/host-options.js';
@@ -87,7 +88,7 @@ async function run(): Promise<void> {
     } else if (message.kind === 'drained') drained();
     else if (message.kind === 'stopped' || message.kind === 'refused') throw new Error(message.fault.message);
   };
-  const host = new Host(hostOptions(), {
+  const host = new Host(benchOptions(), {
     store: new RedisCheckpointStore({ app: 'bench', redis }),
     handler: ledger.create({}),
     clock: { ...systemClock, elapsed: () => (taken * 1000) / rate },
@@ -150,39 +151,10 @@ async function makeBatches(count: number, keys: number): Promise<{ batches: Batc
   return { batches: made, duplicates: found };
 }
 
-function hostOptions(): HostOptions {
-  const { event, limits, order: orders, dedupe, checkpoint } = defaultOptions({});
-  return {
-    slot: 0,
-    chains: [[{ stream: STREAM, base: 0 }]],
-    checkpointMs: checkpoint.intervalMs,
-    checkpointBytes: checkpoint.bytes,
-    decoder: {
-      format: event.format,
-      limits: { payloadBytesMax: limits.payloadBytes, headerBytesMax: limits.headerBytes },
-      idRequired: order !== 'none',
-      partitions: PARTITIONS,
-      checkPartition: false,
-    },
-    actor: {
-      layout: { app: 'bench', partitions: PARTITIONS, hash: PARTITION_HASH },
-      order,
-      settleMs: orders.settleMs,
-      idleMs: orders.idleMs,
-      late: orders.late,
-      firstNumber: orders.first,
-      gapMs: orders.gapTimeoutMs,
-      gap: orders.gap,
-      poison: orders.poison,
-      aheadMsMax: orders.aheadMaxMs,
-      ahead: orders.ahead,
-      dedupe: order === 'none' ? undefined : { horizonMs: dedupe.horizonMs, idsMax: dedupe.ids },
-      bufferEventsMax: limits.bufferEvents,
-      bufferBytesMax: limits.bufferBytes,
-      residentKeysMax: limits.residentKeys,
-      residentBytesMax: limits.residentBytes,
-      deadLettersMax: limits.deadLetters,
-      parkedMax: limits.parked,
-    },
-  };
+function benchOptions(): HostOptions {
+  const options = defaultOptions({
+    ...{ app: 'bench', partitions: PARTITIONS, order: { mode: order } },
+    dedupe: { idempotent: order === 'none' },
+  });
+  return hostOptions(options, [[{ stream: STREAM, base: 0 }]], 0);
 }

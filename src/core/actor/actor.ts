@@ -133,7 +133,7 @@ export class Actor {
       outbox: this.#outbox,
       halting: this.#halting,
     });
-    for (const [key, quarantine] of start.quarantines) this.#state.waitOf(this.#state.row(key)).quarantine = quarantine;
+    for (const [key, quarantine] of start.quarantines) this.#state.waitOf(this.#state.rowOf(key)).quarantine = quarantine;
     for (const { raw, decoded } of start.parked) this.#restoreParked(raw, decoded);
     for (const wait of this.#parking.keys()) this.#keys.sortRestored(wait);
   }
@@ -469,7 +469,7 @@ export class Actor {
       this.#bury(raw, slot, rejection, key, undefined);
     else {
       const source = new DecodedEvent(raw, placeholder(raw, key));
-      const arrival = this.#whole(source, slot, this.#state.row(key), rejection);
+      const arrival = this.#whole(source, slot, this.#state.rowOf(key), rejection);
       this.#state.hold(arrival.row);
       this.#again.take(arrival, this.#toKey);
     }
@@ -494,7 +494,7 @@ export class Actor {
       this.#buryOffered(offered, slot, { code: 'EVENT_UNNUMBERED', problems });
       return;
     }
-    const row = this.#state.rowOf(offered);
+    const row = this.#state.rowOfOffered(offered);
     const seen = this.#decisions.admit(offered, time, slot, this.#state.keyHash(row));
     if (seen === undefined) return;
     const { source, place, streamSequence } = offered;
@@ -535,7 +535,7 @@ export class Actor {
     const limit = Math.floor(raw.streamTime) + this.#options.aheadMsMax;
     const isClamped = read.time > limit;
     const source = new DecodedEvent(raw, isClamped ? { ...read, time: limit } : read);
-    const row = this.#state.row(key);
+    const row = this.#state.rowOf(key);
     this.#state.hold(row);
     this.#parking.append(this.#state.waitOf(row), this.#whole(source, -1, row, rejection, isClamped));
   }

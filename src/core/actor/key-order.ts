@@ -158,7 +158,7 @@ export class KeyOrder {
   /** Applies a dead letter that an operator sends again, now and whatever its place was; the letter is then gone. */
   replay(raw: RawEvent, event: Event): OperationOutcome | Rejection {
     const { state, decisions, folding } = this.#parts;
-    const row = state.row(event.key);
+    const row = state.rowOf(event.key);
     if (!state.isLoaded(row)) return 'loading';
     if (state.wait(row)?.quarantine !== undefined) return 'quarantined';
     const { streamSequence } = raw;

@@ -83,7 +83,7 @@ export class KeyedState {
   }
 
   /** The row of a key; one that is not resident gets one, and is asked for if it may be stored. */
-  row(key: string): number {
+  rowOf(key: string): number {
     const row = this.#index.rowOf(key);
     if (row < 0) return this.#make(key);
     this.#records.set(row, USED);
@@ -91,7 +91,7 @@ export class KeyedState {
   }
 
   /** The row of the key of an event that comes. */
-  rowOf(offered: Pick<Offered, 'find' | 'key'>): number {
+  rowOfOffered(offered: Pick<Offered, 'find' | 'key'>): number {
     const row = offered.find(this.#index);
     if (row < 0) return this.#make(offered.key);
     this.#records.set(row, USED);
@@ -101,10 +101,6 @@ export class KeyedState {
   /** The row of a key that is resident, else −1. */
   resident(key: string): number {
     return this.#index.rowOf(key);
-  }
-
-  key(row: number): string {
-    return this.#records.key(row);
   }
 
   /** Hash of the row's key. Reused: valid until the next call. */
@@ -300,7 +296,7 @@ export class KeyedState {
   }
 
   /**
-   * The last encoded keys are stored; idle ones may leave. Clock eviction: the hand clears `USED`, and takes what it finds
+   * The last encoded keys are stored; idle ones may leave, and only here, so that none does that is being saved. Clock eviction: the hand clears `USED`, and takes what it finds
    * cleared. At most one round a call.
    */
   saved(): void {
