@@ -133,7 +133,8 @@ export class Actor {
       outbox: this.#outbox,
       halting: this.#halting,
     });
-    for (const [key, quarantine] of start.quarantines) this.#state.waitOf(this.#state.rowOf(key)).quarantine = quarantine;
+    for (const [key, quarantine] of start.quarantines)
+      this.#state.waitOf(this.#state.rowOf(key)).quarantine = quarantine;
     for (const { raw, decoded } of start.parked) this.#restoreParked(raw, decoded);
     for (const wait of this.#parking.keys()) this.#keys.sortRestored(wait);
   }
