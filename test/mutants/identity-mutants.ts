@@ -188,4 +188,28 @@ export const identityMutants: readonly Mutant[] = [
     replace: 'if (true)',
     suites: ['unit/event-decoder'],
   },
+  {
+    id: 'row-used-again-as-it-was',
+    failure: 'leak a key into another: a record that is used again keeps what was in it',
+    file: 'core/actor/key-records.js',
+    find: 'bytes.fill(0, at, at + RECORD_BYTES);',
+    replace: '',
+    suites: ['property/key-index'],
+  },
+  {
+    id: 'stored-id-not-escaped',
+    failure: 'a state that cannot be read again: its last id is stored as it came',
+    file: 'core/actor/state-envelope.js',
+    find: 'unit === 0x22 || ',
+    replace: '',
+    suites: ['property/state-envelope'],
+  },
+  {
+    id: 'waits-never-forgotten',
+    failure: 'memory grows with every key that was ever loaded',
+    file: 'core/actor/keyed-state.js',
+    find: 'this.#waits.delete(row);',
+    replace: '',
+    suites: ['unit/keyed-state'],
+  },
 ];

@@ -3,15 +3,35 @@ import { Buffer } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KeyIndex } from '../../src/core/actor/key-index.js';
-import { HOLDS, KeyRecords, TIME } from '../../src/core/actor/key-records.js';
+import {
+  APPLIED,
+  DIRTY_AT,
+  HASH_HIGH,
+  HASH_LOW,
+  HOLDS,
+  KeyRecords,
+  NEXT,
+  SEQUENCE,
+  SIZE,
+  TIME,
+} from '../../src/core/actor/key-records.js';
 import { runs } from './runs.js';
 
 /** Two keys with the same `fnv1a32`. */
 const TWINS = ['account-439599', 'account-622382'] as const;
 
-/** Texts that fit into a record, that just do or just do not with a key beside them, and that are not ASCII. */
+const NUMBERS = [TIME, SEQUENCE, APPLIED, NEXT];
+const WORDS = [HASH_HIGH, HASH_LOW, HOLDS, SIZE, DIRTY_AT];
+/** Those that are anybody's to set. */
+const FLAGS = 0x7f;
+
+/**
+ * Texts that fit into a record, that just do or just do not with a key beside them, and that are not ASCII. Half of them
+ * are of a few, so that keys come back and rows are used again.
+ */
 const text = fc.oneof(
   fc.constantFrom('a', 'b', 'ab', 'ba', 'A', '__proto__', 'constructor', 'é', '日本'),
+  fc.nat(9).map((n) => `account-${n}`),
   fc.nat(300).map((n) => `account-${n}`),
   fc.integer({ min: 30, max: 80 }).map((length) => 'k'.repeat(length)),
   fc.integer({ min: 250, max: 256 }).map((length) => 'l'.repeat(length)),
@@ -38,15 +58,20 @@ describe('KeyIndex', () => {
         for (const { key, act: done, id, time } of steps) {
           const known = model.get(key);
           if (done === 'add' && known === undefined) {
-            model.set(key, { row: index.add(key), time: 0, holds: 0, id: '' });
+            const row = index.add(key);
+            expect(NUMBERS.map((column) => records.number(row, column))).toEqual(NUMBERS.map(() => 0));
+            expect(WORDS.map((column) => records.word(row, column))).toEqual(WORDS.map(() => 0));
+            expect([records.has(row, FLAGS), records.id(row)]).toEqual([false, '']);
+            model.set(key, { row, time: 0, holds: 0, id: '' });
             most = Math.max(most, model.size);
           } else if (done === 'delete' && known !== undefined) {
             model.delete(key);
             index.delete(known.row);
           } else if (done === 'write' && known !== undefined) {
             Object.assign(known, { time, holds: known.holds - 1, id });
-            records.setNumber(known.row, TIME, time);
-            records.setWord(known.row, HOLDS, known.holds);
+            for (const column of NUMBERS) records.setNumber(known.row, column, time);
+            for (const column of WORDS) records.setWord(known.row, column, known.holds);
+            records.set(known.row, FLAGS);
             records.setId(known.row, id);
           }
           const row = model.get(key)?.row ?? -1;
