@@ -29,7 +29,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     { weight: 1, arbitrary: fc.constant<Step>({ kind: 'rollback' }) },
     { weight: 1, arbitrary: fc.constant<Step>({ kind: 'lose' }) },
   ),
-  { minLength: 20, maxLength: 60 },
+  { minLength: 20, maxLength: 60, size: 'max' },
 );
 
 export function checkpointStoreModel(name: string, create: () => Promise<StoreUnderTest>): void {

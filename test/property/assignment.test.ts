@@ -21,7 +21,7 @@ const kept = (owners: Owners, assignment: readonly string[]): number =>
 function ownersOf(members: readonly string[], count: number): fc.Arbitrary<Owners> {
   const owner = fc.option(fc.constantFrom(...members, 'stranger'), { nil: undefined });
   const anyhow = fc.array(owner, { minLength: count, maxLength: count });
-  const inRanges = fc.array(owner, { minLength: 1, maxLength: 12 }).map((of) => {
+  const inRanges = fc.array(owner, { minLength: 1, maxLength: 12, size: 'max' }).map((of) => {
     return Array.from({ length: count }, (_, partition) => of[Math.floor((partition * of.length) / count)]);
   });
   return fc.oneof(anyhow, inRanges);

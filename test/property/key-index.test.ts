@@ -50,7 +50,7 @@ describe('KeyIndex', () => {
 
   it('X1 C1 C2: finds what a map finds, by text and by bytes, and its record, however many come and go', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 600 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 600, size: 'max' }), (steps) => {
         const records = new KeyRecords();
         const index = new KeyIndex(records);
         const model = new Map<string, Kept>();
@@ -103,7 +103,7 @@ describe('KeyIndex', () => {
 
   it('a round of the hand meets every row that stays, also while others are given back', () => {
     fc.assert(
-      fc.property(fc.uniqueArray(text, { maxLength: 200 }), fc.func(fc.boolean()), (keys, isDeleted) => {
+      fc.property(fc.uniqueArray(text, { maxLength: 200, size: 'max' }), fc.func(fc.boolean()), (keys, isDeleted) => {
         const records = new KeyRecords();
         const index = new KeyIndex(records);
         for (const key of keys) index.add(key);

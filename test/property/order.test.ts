@@ -133,7 +133,7 @@ describe('Watermark', () => {
     );
     fc.assert(
       fc.property(
-        fc.array(step, { maxLength: 60 }),
+        fc.array(step, { maxLength: 60, size: 'max' }),
         fc.nat(50),
         fc.integer({ min: 1, max: 100 }),
         (steps, settle, idle) => {

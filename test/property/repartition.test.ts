@@ -25,7 +25,7 @@ interface Past {
 
 const past: fc.Arbitrary<Past> = fc.record({
   floor: fc.nat(40),
-  next: fc.array(fc.boolean(), { maxLength: 20 }),
+  next: fc.array(fc.boolean(), { maxLength: 20, size: 'max' }),
   watermark: fc.oneof(fc.nat(1_000), fc.constant(Number.NEGATIVE_INFINITY)),
   isDue: fc.boolean(),
 });
@@ -47,7 +47,7 @@ function recordOf(partition: number, partitions: number, first: number, last: nu
 
 const world = fc.record({
   first: fc.integer({ min: 1, max: 9 }),
-  keys: fc.array(fc.constantFrom(...KEYS), { maxLength: 60 }),
+  keys: fc.array(fc.constantFrom(...KEYS), { maxLength: 60, size: 'max' }),
   old: fc.array(fc.option(past, { nil: undefined }), { minLength: 1, maxLength: COUNT_MAX }),
   count: fc.integer({ min: 1, max: COUNT_MAX }),
 });
