@@ -12,6 +12,7 @@ import type { Actor } from '../core/actor/actor.js';
 import type { QuarantineAction } from '../core/actor/key-order.js';
 import { type DeadLetter, parseDeadLetter } from '../core/checkpoint/commit.js';
 import { decodeRecord } from '../core/checkpoint/record.js';
+import { Decision } from '../core/dedupe/dedupe-index.js';
 import type { Event, RawEvent } from '../core/event/event.js';
 import type { Rejection } from '../core/event/reject.js';
 import { partitionOf } from '../core/key/partition.js';
@@ -146,9 +147,10 @@ class Desk {
   }
 
   async #replay(letter: DeadLetter, body: string | undefined): Promise<Answer> {
-    const { raw, event } = this.#decode(letter.sequence, body === undefined ? letter : withBody(letter, body));
+    const { sequence } = letter;
+    const { raw, event } = this.#decode(sequence, body === undefined ? letter : withBody(letter, body));
     await this.#checkPlace(event.key);
-    this.#checkId(event, letter.sequence);
+    this.#checkId(event, sequence);
     const outcome = await this.#whenLoaded(event.key, () => this.#actor.replay(raw, event));
     if (typeof outcome === 'object') throw refused(outcome);
     if (outcome === 'quarantined')
@@ -164,9 +166,15 @@ class Desk {
 
   /** An id that a person has written, or that came again after its horizon, must not be applied a second time. */
   #checkId(event: Event, sequence: number): void {
-    const other = this.#actor.otherWith(event, sequence);
-    if (other === undefined) return;
-    const message = `event ${other} of the stream has the id ${JSON.stringify(event.id)} already, so this would be a duplicate`;
+    const known = this.#actor.knownAs(event);
+    if (known === undefined) return;
+    const { streamSequence, decision } = known;
+    if (streamSequence !== sequence) {
+      const message = `event ${streamSequence} of the stream has the id ${JSON.stringify(event.id)} already, so this would be a duplicate`;
+      throw new MillraceError('REQUEST_INVALID', message);
+    }
+    if (decision !== Decision.applied) return;
+    const message = `event ${sequence} has been applied since: what waits is left of a checkpoint that was lost, and can be skipped`;
     throw new MillraceError('REQUEST_INVALID', message);
   }
 
@@ -191,8 +199,15 @@ class Desk {
     const letter = text === undefined ? undefined : parseDeadLetter(text);
     if (text !== undefined && letter === undefined)
       throw new MillraceError('CORRUPT_CHECKPOINT', `partition ${partition}: a dead letter cannot be read`);
-    if (letter?.sequence === sequence) return letter;
-    throw new MillraceError('NOT_FOUND', `partition ${partition} has no dead letter ${sequence}`);
+    if (letter?.sequence !== sequence)
+      throw new MillraceError('NOT_FOUND', `partition ${partition} has no dead letter ${sequence}`);
+    // It would be dealt with now, and its event decided, perhaps applied, when the partition comes to it.
+    if (!this.#actor.hasDecided(sequence))
+      throw new MillraceError(
+        'REQUEST_INVALID',
+        `the letter is left of a checkpoint that was lost, and event ${sequence} will be decided once more: ask again when partition ${partition} has read it`,
+      );
+    return letter;
   }
 
   async #whenLoaded<T>(key: string, attempt: () => T | 'loading'): Promise<T> {

@@ -46,14 +46,15 @@ export class Lanes {
 
   /**
    * Sends what is collected: to hosts that are not busy, or to all with `force`. X4: one that gets nothing is told the time.
-   * `now`: monotonic.
+   * X6: with `force` also how far the stream was read, which its checkpoints then name, before it is read again. `now`: monotonic.
    */
   flush(head: StreamHead, now: number, force: boolean): void {
     const { anchor, ms, time, isAtEnd } = head;
     const markDue = now - this.#markedAt >= MARK_MS;
     for (const lane of this.#lanes.values()) {
       const empty = lane.flush(anchor, ms, force);
-      if (empty && markDue && (isAtEnd || anchor.sequence > lane.told)) lane.mark(anchor, time);
+      const isBehind = anchor.sequence > lane.told;
+      if (empty && (isBehind ? markDue || force : markDue && isAtEnd)) lane.mark(anchor, time);
     }
     if (markDue) this.#markedAt = now;
   }

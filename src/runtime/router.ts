@@ -14,7 +14,7 @@
  *     came after its `run` would carry it past events that it has not seen.
  * X6. Every reading comes past the newest events that were read before or that checkpoints name, and finds the same:
  *     a tail that the stream lost while nobody read it, or between proof and reading, is noticed before a number is
- *     passed that now stands for something else.
+ *     passed that now stands for something else. Before it begins, hosts know how far the last one came.
  */
 import { MillraceError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';

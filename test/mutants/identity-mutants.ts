@@ -189,6 +189,22 @@ export const identityMutants: readonly Mutant[] = [
     suites: ['unit/event-decoder'],
   },
   {
+    id: 'letter-dealt-with-before-its-event',
+    failure: 'apply twice: the letter of a lost checkpoint is dealt with, and its event is read again',
+    file: 'host/questions.js',
+    find: 'if (!this.#actor.hasDecided(sequence))',
+    replace: 'if (false)',
+    suites: ['unit/questions'],
+  },
+  {
+    id: 'letter-of-applied-event',
+    failure: 'apply twice: a letter is replayed although its event has been applied since',
+    file: 'host/questions.js',
+    find: 'if (decision !== Decision.applied)',
+    replace: 'if (true)',
+    suites: ['unit/questions'],
+  },
+  {
     id: 'row-used-again-as-it-was',
     failure: 'leak a key into another: a record that is used again keeps what was in it',
     file: 'core/actor/key-records.js',

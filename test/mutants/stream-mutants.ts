@@ -93,6 +93,14 @@ export const streamMutants: readonly Mutant[] = [
     suites: ['unit/router'],
   },
   {
+    id: 'hosts-not-told-before-rewind',
+    failure: 'a lost tail without a word: a checkpoint names an older event than was read, or one that took its number',
+    file: 'runtime/lanes.js',
+    find: 'isBehind ? markDue || force :',
+    replace: 'isBehind ? markDue :',
+    suites: ['unit/router'],
+  },
+  {
     id: 'routed-twice',
     failure: 'release twice: a partition gets again what it was given before the rewind',
     file: 'runtime/routed-partitions.js',

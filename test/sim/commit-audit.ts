@@ -60,9 +60,10 @@ export class CommitAudit {
     if (this.#plan.order === 'sequence')
       this.#numbering = new NumberingAudit(this.#world, this.#shadow, this.#commit, violate);
     this.#parking = new ParkingAudit(this.#world, this.#shadow, this.#commit, violate);
-    for (const sequence of this.#commit.dead.remove) this.#discard(sequence);
     for (const [key, text] of this.#commit.state.set) this.#state(key, JSON.parse(text) as Envelope);
+    // One that is both set and removed is gone: an old letter was discarded while its event was decided once more.
     for (const [sequence, text] of this.#commit.dead.set) this.#deadLetter(sequence, text);
+    for (const sequence of this.#commit.dead.remove) this.#discard(sequence);
     this.#newlyDecided();
     for (const sequence of this.#parking.taken) this.#taken(sequence);
     for (const sequence of this.#applied)
@@ -84,8 +85,8 @@ export class CommitAudit {
       if (time !== null) newest.set(key, time);
       if (keySequence !== undefined) next.set(key, keySequence + 1);
     }
-    for (const sequence of this.#commit.dead.remove) dead.delete(sequence);
     for (const [sequence, text] of this.#commit.dead.set) dead.set(sequence, text);
+    for (const sequence of this.#commit.dead.remove) dead.delete(sequence);
     const { taken } = new ParkingAudit(this.#world, this.#shadow, this.#commit, () => undefined);
     for (const sequence of taken) fates.set(sequence, 'dropped');
     const kept = this.#ledger.keptSince(this.#record.anchor.time);

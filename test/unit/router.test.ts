@@ -220,6 +220,16 @@ describe('Router', () => {
     expect(stage.holes).toEqual(['stream EVENTS: sequence 2 is no longer the event that was read there']);
   });
 
+  it('X6: hosts know how far it was read before it is read again, also those that had no event of it', async () => {
+    const stage = new Stage();
+    await stage.run(0, 0);
+    stage.event(1, 0);
+    expect(stage.turn()).toEqual(['run 0', 'batch 0:1 up to 1']);
+    for (const sequence of [2, 3]) stage.event(sequence, 1);
+    await stage.run(1, 0);
+    expect(stage.turn()).toEqual(['mark 3 at 10003', 'run 1']);
+  });
+
   it('X6: a start names the event that its checkpoint was made from', async () => {
     const stage = new Stage();
     const anchor = { sequence: 2, time: '10002000000' };

@@ -355,9 +355,14 @@ export class Actor {
     return this.#keys.replay(raw, event);
   }
 
-  /** Stream sequence of another event of this key that is remembered under this id, or undefined. */
-  otherWith({ id, key }: Event, streamSequence: number): number | undefined {
-    return this.#decisions.otherWith(id, key, streamSequence);
+  /** What is remembered under the event's id and key, or undefined. */
+  knownAs({ id, key }: Event): Seen | undefined {
+    return this.#decisions.knownAs(id, key);
+  }
+
+  /** Whether the event at this stream sequence is decided. A letter of one that is not is left of a lost checkpoint. */
+  hasDecided(streamSequence: number): boolean {
+    return this.#decisions.window.isDecided(streamSequence);
   }
 
   /** An operator has dealt with a stored dead letter. */

@@ -15,12 +15,13 @@ export class DeadLetterBox {
     this.#stored = stored;
   }
 
+  /** Letters after the next cut. Those that are left of a record that was lost are not counted, so nor is their end. */
   get size(): number {
-    return this.#stored;
+    return Math.max(0, this.#stored + this.#fresh.length - this.#discarded.length);
   }
 
   get isFull(): boolean {
-    return this.#stored >= this.#max;
+    return this.size >= this.#max;
   }
 
   /** Letters that the next cut writes. */
@@ -33,7 +34,6 @@ export class DeadLetterBox {
   }
 
   add(raw: RawEvent, why: Rejection, key: string | undefined, id: string | undefined): void {
-    this.#stored++;
     this.#fresh.push({
       sequence: raw.streamSequence,
       code: why.code,
@@ -51,11 +51,11 @@ export class DeadLetterBox {
 
   /** An operator has dealt with a stored letter. */
   discard(sequence: number): void {
-    this.#stored--;
     this.#discarded.push(sequence);
   }
 
   changes(): FieldChanges {
+    this.#stored = this.size;
     const changes = {
       set: this.#fresh.map((letter) => [String(letter.sequence), JSON.stringify(letter)] as const),
       remove: this.#discarded.map(String),

@@ -135,11 +135,10 @@ export class Decisions {
     else if (this.#dedupe.seen(known).streamSequence === raw.streamSequence) this.#decideId(known, decision);
   }
 
-  /** Stream sequence of another event of the key that has this id, or undefined. */
-  otherWith(id: string, key: string, streamSequence: number): number | undefined {
+  /** What is remembered under this id of the key, or undefined. */
+  knownAs(id: string, key: string): Seen | undefined {
     const known = this.#dedupe?.find(id, keyHashOf(key)) ?? -1;
-    const other = known < 0 ? undefined : this.#dedupe?.seen(known).streamSequence;
-    return other === streamSequence ? undefined : other;
+    return known < 0 ? undefined : this.#dedupe?.seen(known);
   }
 
   /** The event is stored as a parked one: the floor may pass it, and its id is known. */

@@ -60,6 +60,11 @@ export class PositionWindow {
     return this.#recovered.length > 0 && rangesHave(this.#recovered, sequence);
   }
 
+  /** Whether the event with this sequence is decided, here or before. Costs one step per open sequence. */
+  isDecided(sequence: number): boolean {
+    return isDecided(this.snapshot(), sequence);
+  }
+
   /** Takes in the next routed sequence, higher than any before; returns the slot to decide later. */
   append(sequence: number): number {
     if (this.#tail - this.#head === this.#sequences.length) this.#grow();
