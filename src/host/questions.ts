@@ -9,7 +9,7 @@
  * O3. An event belongs to the partition of its key, also when a person has written it.
  */
 import type { Actor } from '../core/actor/actor.js';
-import type { QuarantineAction } from '../core/actor/key-order.js';
+import type { OperationOutcome, QuarantineAction } from '../core/actor/key-order.js';
 import { type DeadLetter, parseDeadLetter } from '../core/checkpoint/commit.js';
 import { decodeRecord } from '../core/checkpoint/record.js';
 import { Decision } from '../core/dedupe/dedupe-index.js';
@@ -111,7 +111,7 @@ class Desk {
 
   async #operate(key: string, action: QuarantineAction): Promise<Answer> {
     const before = this.#actor.halt;
-    const outcome = await this.#whenLoaded(key, () => this.#actor.operate(key, action));
+    const outcome = await this.#whenReady(key, () => this.#actor.operate(key, action));
     const { halt } = this.#actor;
     if (outcome !== 'not-found') {
       const answered = await this.#changed(outcome === 'quarantined');
@@ -151,7 +151,7 @@ class Desk {
     const { raw, event } = this.#decode(sequence, body === undefined ? letter : withBody(letter, body));
     await this.#checkPlace(event.key);
     this.#checkId(event, sequence);
-    const outcome = await this.#whenLoaded(event.key, () => this.#actor.replay(raw, event));
+    const outcome = await this.#whenReady(event.key, () => this.#actor.replay(raw, event));
     if (typeof outcome === 'object') throw refused(outcome);
     if (outcome === 'quarantined')
       throw new MillraceError('REQUEST_INVALID', `key ${JSON.stringify(event.key)} is quarantined: release it first`);
@@ -210,16 +210,19 @@ class Desk {
     return letter;
   }
 
-  async #whenLoaded<T>(key: string, attempt: () => T | 'loading'): Promise<T> {
+  /** Tries until the key's state is here and no event is held that belongs before. */
+  async #whenReady(key: string, attempt: () => OperationOutcome | Rejection): Promise<Settled | Rejection> {
     const { clock } = this.#deps;
     const deadline = clock.elapsed() + LOAD_MS_MAX;
-    for (let isFirst = true; ; isFirst = false) {
+    for (let isAsked = false; ; ) {
       const outcome = attempt();
-      if (outcome !== 'loading') return outcome;
-      if (clock.elapsed() > deadline)
-        throw new MillraceError('REDIS_UNAVAILABLE', `the state of key ${JSON.stringify(key)} was not loaded`);
-      if (isFirst) await this.#load(key);
-      else await pause(clock, LOAD_POLL_MS);
+      if (outcome !== 'loading' && outcome !== 'held') return outcome;
+      if (clock.elapsed() > deadline) throw notReady(key, outcome);
+      if (outcome === 'held' || isAsked) await pause(clock, LOAD_POLL_MS);
+      else {
+        isAsked = true;
+        await this.#load(key);
+      }
     }
   }
 
@@ -244,6 +247,15 @@ class Desk {
 }
 
 type Stored = Parameters<EventDecoder['decodeStored']>[1];
+
+type Settled = Exclude<OperationOutcome, 'loading' | 'held'>;
+
+function notReady(key: string, obstacle: 'loading' | 'held'): MillraceError {
+  const name = JSON.stringify(key);
+  if (obstacle === 'loading') return new MillraceError('REDIS_UNAVAILABLE', `the state of key ${name} was not loaded`);
+  const message = `older events of key ${name} are held until the watermark passes them: ask again then`;
+  return new MillraceError('REQUEST_INVALID', message);
+}
 
 function refused({ code, problems }: Rejection): MillraceError {
   return new MillraceError(code, `the event is refused again: ${problems.join('; ')}`, { problems });

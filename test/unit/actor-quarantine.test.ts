@@ -195,6 +195,36 @@ describe('quarantine', () => {
   });
 });
 
+describe('an event that could not be decoded, order time', () => {
+  const unreadable = streamEvent(2, T0 + 50, { key: 'a', body: '{' });
+  const mended = streamEvent(2, T0 + 50, { key: 'a', time: T0 + 50 });
+  const stream = [
+    streamEvent(1, T0, { time: T0 }),
+    unreadable,
+    streamEvent(3, T0 + 51, { time: T0 + 40 }),
+    streamEvent(4, T0 + 52, { time: T0 + 60 }),
+    streamEvent(5, T0 + 53, { key: 'b', time: T0 + 200 }),
+  ];
+
+  it('takes its place by time when it is edited: what is older was only behind it because it came later', () => {
+    const world = read(stream, { order: 'time' });
+    expect(world.actor.quarantined()).toMatchObject([{ key: 'a', quarantine: { sequence: 2 }, parked: 4 }]);
+    expect(world.actor.operate('a', { kind: 'edit', ...mended })).toBe('done');
+    expect(logOf(world)).toEqual([1, 3, 2, 4]);
+    expect(world.actor.counters.late).toBe(0);
+  });
+
+  it('is not edited while older ones of its key are held', () => {
+    const world = new World(stream, { ...options, order: 'time' });
+    for (let i = 0; i < 3; i++) world.deliver();
+    expect(world.actor.operate('a', { kind: 'edit', ...mended })).toBe('held');
+    expect(world.actor.quarantined()).toHaveLength(1);
+    while (!world.atEnd) world.deliver();
+    expect(world.actor.operate('a', { kind: 'edit', ...mended })).toBe('done');
+    expect(logOf(world)).toEqual([1, 3, 2, 4]);
+  });
+});
+
 describe('the head of a quarantined key', () => {
   it('Q1: is the event that caused it, also after a crash and before older ones that came later', () => {
     const times: [number, Deed?][] = [[0], [100, 'throw'], [300], [50]];

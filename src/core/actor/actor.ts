@@ -127,6 +127,7 @@ export class Actor {
     this.#outbox.restore(start.outboxStored);
     this.#keys = new KeyOrder(options, {
       state: this.#state,
+      held: this.#buffer,
       decisions: this.#decisions,
       parking: this.#parking,
       folding: new Folding(handler, this.#state, `${options.layout.app}.${record.partition}`, record.partition),

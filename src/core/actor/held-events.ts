@@ -96,6 +96,14 @@ export class HeldEvents {
     return arrival;
   }
 
+  /** Whether an event of the key with this row is held that comes before this time and sequence. Costs a look at all. */
+  hasBefore(key: number, time: number, streamSequence: number): boolean {
+    for (const held of this)
+      if (held.row === key && (held.time < time || (held.time === time && held.streamSequence < streamSequence)))
+        return true;
+    return false;
+  }
+
   /** What is held, in no order. */
   *[Symbol.iterator](): Iterator<Arrival> {
     for (let place = this.#queueHead; place < this.#queueTail; place++) yield this.#arrival(this.#queueAt(place));

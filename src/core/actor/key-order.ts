@@ -20,6 +20,7 @@ import { Arrival } from './arrival.js';
 import type { Decisions } from './decisions.js';
 import type { Folding } from './folding.js';
 import type { Halting } from './halting.js';
+import type { HeldEvents } from './held-events.js';
 import type { KeyWait } from './key-wait.js';
 import type { KeyedState } from './keyed-state.js';
 import type { Outbox } from './outbox.js';
@@ -47,10 +48,11 @@ export type QuarantineAction =
   | { readonly kind: 'edit'; readonly raw: RawEvent; readonly decoded: Decoded };
 
 /** What became of it. */
-export type OperationOutcome = 'done' | 'quarantined' | 'loading' | 'not-found';
+export type OperationOutcome = 'done' | 'quarantined' | 'loading' | 'held' | 'not-found';
 
 export interface KeyOrderParts {
   readonly state: KeyedState;
+  readonly held: HeldEvents;
   readonly decisions: Decisions;
   readonly parking: Parking;
   readonly folding: Folding;
@@ -146,9 +148,10 @@ export class KeyOrder {
     const quarantine = wait?.quarantine;
     if (wait === undefined || quarantine === undefined || halting.isDamaged) return 'not-found';
     if (!state.isLoaded(row)) return 'loading';
+    const head = wait.parked?.[0];
+    if (head !== undefined && action.kind === 'edit' && this.#isEarly(head)) return 'held';
     parking.release(wait);
     decisions.touch();
-    const head = wait.parked?.[0];
     if (head !== undefined && action.kind === 'skip') this.#skipHead(wait, head, quarantine);
     if (head !== undefined && action.kind === 'edit') this.#editHead(wait, head, action);
     this.#goOn(row);
@@ -333,6 +336,12 @@ export class KeyOrder {
     parking.quarantine(state.waitOf(row), { code, problems, sequence: streamSequence, since });
   }
 
+  /** Its time was unknown, so it came first: those of its key that are still held, and are older, must be due before it. */
+  #isEarly({ row, time, streamSequence, rejection }: Arrival): boolean {
+    if (rejection === undefined || this.#options.order !== 'time') return false;
+    return this.#parts.held.hasBefore(row, time, streamSequence);
+  }
+
   #skipHead(wait: KeyWait, head: Arrival, quarantine: Quarantine): void {
     if (quarantine.code === 'SEQUENCE_GAP') {
       this.#skipNumbers(wait.row, head.event.sequence!);
@@ -353,13 +362,14 @@ export class KeyOrder {
   #editHead(wait: KeyWait, head: Arrival, { raw, decoded }: Extract<QuarantineAction, { kind: 'edit' }>): void {
     const { parking } = this.#parts;
     if (decoded.kind === 'rejected') {
-      parking.replace(wait, head.edited(raw, head.event, decoded.rejection));
+      parking.replace(wait, head.edited(raw, head.event, decoded.rejection), false);
       return;
     }
-    // Its place among the others stays what it was: only the content is new.
+    // Its place stays what it was: only the content is new. One that could not be decoded waited before older ones.
     const { id, type, data } = decoded.event;
     const event = { ...head.event, id: head.event.id === '' ? id : head.event.id, type, data };
-    parking.replace(wait, head.edited(raw, event, undefined));
+    const byTime = head.rejection !== undefined && this.#options.order === 'time';
+    parking.replace(wait, head.edited(raw, event, undefined), byTime);
   }
 
   /** The event is about to be decided: it holds its key no longer, and its number is used up. */

@@ -109,9 +109,13 @@ export class Parking {
     this.#drop(String(arrival.streamSequence));
   }
 
-  /** Puts an edited event in the place of the first one. */
-  replace(wait: KeyWait, arrival: Arrival): void {
-    this.#parkedOf(wait)[0] = arrival;
+  /** Puts an edited event in the place of the first one, or, with `byTime`, where its time is among the others. */
+  replace(wait: KeyWait, arrival: Arrival, byTime: boolean): void {
+    const parked = this.#parkedOf(wait);
+    parked.shift();
+    let at = 0;
+    if (byTime) while (at < parked.length && comesBefore(parked[at]!, arrival)) at++;
+    parked.splice(at, 0, arrival);
     if (arrival.slot < 0) this.#set.set(String(arrival.streamSequence), storedText(arrival));
   }
 
@@ -234,4 +238,8 @@ export function readParked(
     return undefined;
   }
   return { quarantines, events };
+}
+
+function comesBefore(a: Arrival, b: Arrival): boolean {
+  return a.time < b.time || (a.time === b.time && a.streamSequence < b.streamSequence);
 }

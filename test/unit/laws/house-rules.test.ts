@@ -32,7 +32,7 @@ const LINES_MAX = 300;
 const LONG_FILES: Readonly<Record<string, { readonly linesMax: number; readonly reason: string }>> = {
   'src/core/actor/actor.ts': { linesMax: 570, reason: 'the life of one event, read as one straight walk' },
   'src/core/actor/key-order.ts': {
-    linesMax: 390,
+    linesMax: 400,
     reason: 'everything that may happen to a due event, and nothing else',
   },
   'src/core/actor/keyed-state.ts': {
