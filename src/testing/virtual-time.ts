@@ -10,7 +10,7 @@
 /** Whatever can die or stand still: a process, a thread. */
 export interface Life {
   readonly isAlive: boolean;
-  /** Virtual ms until which it stands still; 0 for never. */
+  /** Virtual ms until which it stands still; 0 for never. Never made earlier: what was put off would be overtaken. */
   readonly pausedUntil: number;
 }
 

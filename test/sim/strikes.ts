@@ -126,9 +126,11 @@ export class Strikes {
         else void node.node.killThread(thread.slot);
         return true;
       }
-      case 'pause':
-        process.pausedUntil = time.now + random.pick(this.#world.plan.nodes > 0 ? [200, 1_000, 3_500] : [20, 200, 800]);
+      case 'pause': {
+        const until = time.now + random.pick(this.#world.plan.nodes > 0 ? [200, 1_000, 3_500] : [20, 200, 800]);
+        process.pausedUntil = Math.max(process.pausedUntil, until);
         return true;
+      }
       case 'cut-store':
       case 'cut-log':
       case 'cut-coordinator':
