@@ -74,7 +74,7 @@ export interface Membership {
    * and whose reply was lost; undefined if it is another one.
    */
   claim(partition: number, after: number): Promise<MemberTicket | undefined>;
-  /** Lets go of a claim that is still the newest one of its partition; `applied` as in `Claim`. */
+  /** Lets go of a claim that is still the newest one of its partition, once; `applied` as in `Claim`. */
   release(partition: number, epoch: number, applied: number | undefined): Promise<void>;
   /** The entry under a name. */
   find(name: string): Promise<Member | undefined>;

@@ -10,6 +10,8 @@
  * W3. A node whose thread has made no progress for a lease says so with its beats and gets nothing while others can:
  *     beats of the main thread alone prove nothing about the threads.
  * W4. Who decides wrongly here costs time and nothing else: the commit guard does not ask who is there.
+ * W5. A claim of ours that nobody here knows of, because its reply was lost and then the share moved on, is let go of:
+ *     everybody else would wait for us.
  */
 import { assign } from '../core/assignment/assign.js';
 import { OLDEST_FORMAT, RECORD_FORMAT } from '../core/checkpoint/record.js';
@@ -20,6 +22,7 @@ import type { Claim, ClusterView, Member, MemberEntry, Membership } from '../por
 import { pause, retrying } from '../retrying.js';
 import type { ClusterStatus } from './cluster-status.js';
 import { clusterStatus } from './cluster-status.js';
+import { problemOfFormats } from './format-skew.js';
 import { Presence } from './presence.js';
 
 export interface ClusterOptions {
@@ -75,7 +78,8 @@ export class Ownership {
   #phase: 'new' | 'joined' | 'leaving' | 'over' = 'new';
   #view: ClusterView | undefined;
   readonly #presence: Presence;
-  readonly #evicting = new Set<string>();
+  /** What the cluster is being asked for. */
+  readonly #asking = new Set<string>();
   #target: ReadonlySet<number> | undefined;
   #reviewing = false;
   #cancelBeat: () => void = () => undefined;
@@ -160,11 +164,16 @@ export class Ownership {
       this.#superseded();
       return;
     }
-    if (this.#target === undefined && !this.#isReadable(members)) return;
+    const problem = this.#target === undefined ? problemOfFormats(members.values()) : undefined;
+    if (problem !== undefined) {
+      events.failed(new MillraceError('CHECKPOINT_FORMAT', problem));
+      return;
+    }
     for (const member of members.values()) {
-      if (!this.#presence.isGone(member) || this.#evicting.has(member.incarnation)) continue;
+      if (!this.#presence.isGone(member) || this.#asking.has(member.incarnation)) continue;
       line('warn', 'cluster.gone', { node: member.name });
-      this.#evict(member);
+      // So that everybody sees at once that it is gone, and nobody who comes later has to wait for it.
+      this.#ask(member.incarnation, () => membership.evict(member));
     }
     const alive = [...members.values()].filter((member) => !this.#presence.isGone(member) && !member.isLeaving);
     const fit = alive.filter((member) => !member.isStalled);
@@ -183,6 +192,12 @@ export class Ownership {
       const claim = claims.get(partition);
       const owner = this.#ownerOf(view, claim);
       if (owner === undefined || owner === name) events.gain(partition, claim); // W1
+    }
+    for (const [partition, { node, incarnation, isReleased, epoch }] of claims) {
+      if (node !== name || incarnation !== membership.incarnation || isReleased) continue;
+      // W5.
+      if (!held.has(partition) && !this.#target.has(partition))
+        this.#ask(`${partition} ${epoch}`, () => membership.release(partition, epoch, undefined));
     }
     this.#lookAgain();
     events.reviewed();
@@ -211,13 +226,13 @@ export class Ownership {
     this.#cancelLook = this.#deps.clock.after(Math.max(ms, this.#beatMs / BEATS), () => this.review());
   }
 
-  /** So that everybody sees at once that it is gone, and nobody who comes later has to wait for it. */
-  #evict(member: Member): void {
-    this.#evicting.add(member.incarnation);
-    this.#deps.membership
-      .evict(member)
+  /** Once at a time; what fails is asked for again by a later review. */
+  #ask(what: string, act: () => Promise<void>): void {
+    if (this.#asking.has(what)) return;
+    this.#asking.add(what);
+    act()
       .catch((error: unknown) => this.#complain(error))
-      .finally(() => this.#evicting.delete(member.incarnation));
+      .finally(() => this.#asking.delete(what));
   }
 
   #beatSoon(): void {
@@ -249,18 +264,6 @@ export class Ownership {
       since: this.#since,
       progress: reports,
     };
-  }
-
-  /** Whoever comes into a cluster that could not read what it writes must not begin to write. */
-  #isReadable(members: ReadonlyMap<string, Member>): boolean {
-    for (const { name, reads } of members.values()) {
-      const [oldest, newest] = reads;
-      if (RECORD_FORMAT >= oldest && RECORD_FORMAT <= newest) continue;
-      const message = `node ${name} reads checkpoint formats ${oldest} to ${newest}, this version writes ${RECORD_FORMAT}`;
-      this.#deps.events.failed(new MillraceError('CHECKPOINT_FORMAT', message));
-      return false;
-    }
-    return true;
   }
 
   /** An entry of our name that goes on changing belongs to a process that is alive. */

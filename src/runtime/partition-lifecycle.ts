@@ -6,6 +6,8 @@
  * Invariants
  * N1. No event is routed to a partition before its stream was proven to be the one its checkpoint was made from.
  * N2. A fenced partition is claimed again only if nobody else has claimed it since.
+ * N3. What an attempt still waits for counts only as long as the partition has not left this node since: it may be back
+ *     under another claim.
  */
 import type { StreamChain } from '../core/position/stream-chain.js';
 import { MillraceError } from '../errors.js';
@@ -156,7 +158,7 @@ export class PartitionLifecycle {
     // Among several nodes only what is still as it was seen: somebody else may have been faster.
     const after = Math.max(status.epoch, this.#newest.get(partition) ?? 0);
     status.epoch = 0; // what an earlier claim is still waiting for must not pass for this one's
-    const isWanted = (): boolean => this.#isAlive() && links.get(status.slot) === link && status.phase === 'claiming';
+    const isWanted = (): boolean => links.get(status.slot) === link && this.#is(status, 'claiming');
     try {
       const ticketed = await this.#claims.ticket(partition, after, isWanted);
       if (ticketed === undefined || !isWanted()) return;
@@ -170,7 +172,7 @@ export class PartitionLifecycle {
       this.handover.gained(partition, before);
       link.post({ kind: 'claim', partition, epoch, origin, first, acceptGap: this.#options.acceptGap });
     } catch (error) {
-      this.halts.halt(partition, faultOf(error));
+      if (isWanted()) this.halts.halt(partition, faultOf(error));
     }
   }
 
@@ -181,7 +183,7 @@ export class PartitionLifecycle {
     if (status?.phase !== 'claiming' || status.epoch !== message.epoch) return;
     const { clock, line, router, rewinds } = this.#deps;
     const { epoch } = status;
-    const isWanted = (): boolean => this.#isAlive() && status.phase === 'claiming' && status.epoch === epoch;
+    const isWanted = (): boolean => this.#is(status, 'claiming') && status.epoch === epoch;
     try {
       const start = await this.#claims.start(message, isWanted);
       if (start === undefined || !isWanted()) return;
@@ -192,7 +194,7 @@ export class PartitionLifecycle {
       this.handover.runs(status, message.applied);
       rewinds.settled(partition);
     } catch (error) {
-      this.halts.halt(partition, faultOf(error));
+      if (isWanted()) this.halts.halt(partition, faultOf(error));
     }
   }
 
@@ -225,7 +227,7 @@ export class PartitionLifecycle {
     line('warn', 'partition.fenced', { partition, message: fault.message });
     setPhase(status, 'unclaimed', clock.now(), fault);
     rewinds.await(partition);
-    const isWanted = (): boolean => this.#isAlive() && status.phase === 'unclaimed';
+    const isWanted = (): boolean => this.#is(status, 'unclaimed');
     try {
       const holder = await retrying(clock, line, 'partition.holder', isWanted, () => coordinator.holder(partition));
       if (!isWanted()) return;
@@ -262,6 +264,11 @@ export class PartitionLifecycle {
       const status = this.#table.get(report.partition);
       if (status !== undefined) status.report = report;
     }
+  }
+
+  /** N3. */
+  #is(status: PartitionStatus, phase: PartitionStatus['phase']): boolean {
+    return this.#isAlive() && this.#table.get(status.partition) === status && status.phase === phase;
   }
 
   #isAlive(): boolean {

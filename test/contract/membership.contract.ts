@@ -150,6 +150,7 @@ export function membershipContract(name: string, create: () => Promise<Membershi
       await a.membership.release(2, first!.epoch, 17);
       await shows(view, 'the release', ({ claims }) => claims.get(2)?.isReleased === true);
       expect(view()!.claims.get(2)).toMatchObject({ node: 'a', applied: 17, epoch: first!.epoch });
+      await a.membership.release(2, first!.epoch, undefined);
       const second = await b.membership.claim(2, first!.epoch);
       expect(second!.before).toMatchObject({ isReleased: true, applied: 17 });
       await a.membership.release(2, first!.epoch, 99);

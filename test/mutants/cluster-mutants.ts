@@ -86,4 +86,28 @@ export const clusterMutants: readonly Mutant[] = [
     replace: 'cost[row][columnOf[partition]] -= 0;',
     suites: ['property/assignment'],
   },
+  {
+    id: 'late-proof-starts-another-claim',
+    failure: 'apply twice: a partition that left and came back runs from the position of its earlier claim',
+    file: 'runtime/partition-lifecycle.js',
+    find: ' && this.#table.get(status.partition) === status',
+    replace: '',
+    suites: ['unit/partition-lifecycle'],
+  },
+  {
+    id: 'forgotten-claim-kept',
+    failure: 'a partition is nobody’s for ever: its claim was made, and whoever made it does not know',
+    file: OWNERSHIP,
+    find: 'if (!held.has(partition) && !this.#target.has(partition))',
+    replace: 'if (false)',
+    suites: ['unit/ownership'],
+  },
+  {
+    id: 'release-loses-count',
+    failure: 'a second release takes away what the first one said was applied',
+    file: MEMORY,
+    find: ' && !claim.isReleased)',
+    replace: ')',
+    suites: ['mutants/memory-contracts'],
+  },
 ];

@@ -138,6 +138,18 @@ describe('a node among others', () => {
     expect(a.partitions).toHaveLength(4);
   });
 
+  it('W5: lets go of a claim whose reply was lost and which it is not to have any more', async () => {
+    const stage = new Stage();
+    const [a, b] = await stage.pair();
+    expect([a.partitions, b.partitions]).toEqual([range(0, 4), range(4, 8)]);
+    // It took effect, and whoever asked for it has forgotten that it did.
+    await a.membership.claim(5, b.held.get(5)!.epoch);
+    await stage.clock.pass(10);
+    expect(b.told).toContain('lost 5 to a');
+    await stage.clock.pass(500);
+    expect([a.partitions, b.partitions]).toEqual([range(0, 4), range(4, 8)]);
+  });
+
   it('W2, Q2: a node that was frozen for long gives the others a lease before it takes anything', async () => {
     const stage = new Stage();
     const [a, b] = await stage.pair();

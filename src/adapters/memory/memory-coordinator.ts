@@ -93,7 +93,7 @@ export class MemoryCoordinator implements Coordinator, Membership {
 
   async release(partition: number, epoch: number, applied: number | undefined): Promise<void> {
     const claim = this.#board.claims.get(partition);
-    if (claim?.epoch === epoch) this.#setClaim(partition, { ...claim, isReleased: true, applied });
+    if (claim?.epoch === epoch && !claim.isReleased) this.#setClaim(partition, { ...claim, isReleased: true, applied });
   }
 
   async find(name: string): Promise<Member | undefined> {

@@ -103,7 +103,7 @@ export class NatsKvMembership implements Membership {
 
   async release(partition: number, epoch: number, applied: number | undefined): Promise<void> {
     await this.#claims.change(partition, (stored) =>
-      stored?.epoch === epoch ? { ...stored, isReleased: true, applied } : stored,
+      stored?.epoch === epoch && !stored.isReleased ? { ...stored, isReleased: true, applied } : undefined,
     );
   }
 
