@@ -80,16 +80,20 @@ export class Handover {
     this.#deps.line('info', 'partition.gained', { partition, epoch, from: node, released: isReleased, replayed });
   }
 
-  /** Hands a partition over; one that is just being claimed first runs, and is handed over then. */
+  /**
+   * Hands a partition over. One whose claim is still asked for is given up: whoever was taken for gone may be back. One
+   * that is claimed first runs, and is handed over then.
+   */
   lose(partition: number): void {
     const { table, links, clock, isSilent, stopRouting } = this.#deps;
     const status = table.get(partition);
-    if (status === undefined || status.phase === 'claiming' || status.phase === 'releasing') return;
+    if (status === undefined || status.phase === 'releasing') return;
     const { slot, phase, epoch } = status;
-    if (phase === 'unclaimed' && epoch === 0) {
+    if ((phase === 'unclaimed' || phase === 'claiming') && epoch === 0) {
       this.forget(status);
       return;
     }
+    if (phase === 'claiming') return;
     setPhase(status, 'releasing', clock.now(), status.fault);
     stopRouting(partition);
     const link = links.get(slot);

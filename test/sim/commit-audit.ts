@@ -91,6 +91,7 @@ export class CommitAudit {
     for (const sequence of taken) fates.set(sequence, 'dropped');
     const kept = this.#ledger.keptSince(this.#record.anchor.time);
     this.#eachUndecided((entry, isDecided) => {
+      if (isDecided && entry.sequence > kept) this.#shadow.early.add(entry.sequence);
       if (!isDecided || entry.sequence > kept || fates.has(entry.sequence)) return;
       fates.set(entry.sequence, this.#shadow.parked.has(entry.sequence) ? 'parked' : 'dropped');
     });
@@ -270,7 +271,8 @@ export class CommitAudit {
       if (entry.isClamped) tally.perhapsClamped++;
       return isRepeat ? 'dropped' : 'late';
     }
-    if (this.#shadow.isLegacy && this.#ledger.lost.has(nameOf(entry))) return 'dropped';
+    const { isLegacy, early } = this.#shadow;
+    if (isLegacy && (this.#ledger.lost.has(nameOf(entry)) || early.has(sequence))) return 'dropped';
     this.#violate('I2', `${sequence} of key ${entry.key} is called decided, and nothing came of it`);
     return 'gap';
   }

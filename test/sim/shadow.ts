@@ -63,6 +63,8 @@ export class Shadow {
   decidedFirst = 0;
   tally = noTally();
   readonly fates: Map<number, Fate>;
+  /** Stored behind a loss and decided before that was noticed: read again after it was accepted, they may be duplicates. */
+  readonly early: Set<number>;
   readonly histories: Map<string, History>;
   /** Newest event time applied, by key. */
   readonly newest: Map<string, number>;
@@ -77,6 +79,7 @@ export class Shadow {
 
   constructor(from?: Shadow) {
     this.fates = new Map(from?.fates);
+    this.early = new Set(from?.early);
     this.histories = new Map(from?.histories);
     this.newest = new Map(from?.newest);
     this.dead = new Map(from?.dead);

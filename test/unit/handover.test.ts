@@ -45,6 +45,21 @@ const newOwner = { node: 'b', epoch: EPOCH + 1 };
 /** Lets everything go on that waits for nothing else. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
+it.each([
+  ['unclaimed', 0, 0],
+  ['claiming', 0, 0],
+  ['claiming', EPOCH, 1],
+] as const)(
+  'gives up what it only asks for, and goes on with a claim that it has: %s, epoch %i',
+  (phase, epoch, left) => {
+    const status = table.get(PARTITION)!;
+    status.phase = phase;
+    status.epoch = epoch;
+    handover.lose(PARTITION);
+    expect([table.size, posted, releases.length]).toEqual([left, [], 0]);
+  },
+);
+
 it('D2: what another node claims while it runs is lost: the host drops it, and it is counted', () => {
   handover.lost(PARTITION, newOwner);
   expect(posted).toMatchObject([{ kind: 'halt', partition: PARTITION, fault: { code: 'FENCED' } }]);
