@@ -172,6 +172,8 @@ export class Strikes {
     }
     const snapshot = strike === 'wipe' ? this.#snapshots[0] : random.pick(this.#snapshots);
     if (snapshot === undefined) return undefined;
+    // What came after it is gone for good: a store that goes back does not come forth again.
+    this.#snapshots.length = this.#snapshots.indexOf(snapshot) + 1;
     store.rollback(snapshot.store);
     if (snapshot.audit !== undefined) auditor?.restore(snapshot.audit);
     return 'store';
