@@ -141,7 +141,7 @@ describe('a publisher', () => {
       ...{ seed: 1, keys: 10, skew: 0, hot: 0, size: 150, duplicates: 0.2, disorderMs: 0, run: 'r' },
       numbersFrom: undefined,
     },
-    ...{ index: 0, publishers: 1, window: 10, samples: 100, countedKeys: 10, graceMs: 5_000 },
+    ...{ index: 0, publishers: 1, window: 10, samples: 100, warmUpMs: 0, countedKeys: 10, graceMs: 5_000 },
   };
 
   it('waits for room and leaves nothing out; what waited counts from its moment (P1, P2)', async () => {
@@ -182,6 +182,24 @@ describe('a publisher', () => {
     expect(stored.map(({ id }) => id).sort()).toEqual(samples.sort());
     for (const { stored: place } of stored) expect(place).toMatchObject({ stream: 'S' });
   });
+
+  it('sends and counts the events of its warm-up, and measures and follows only those after it', async () => {
+    const told: FromPublisher[] = [];
+    const sink = { append: async () => ({ stream: 'S', sequence: 1, duplicate: false }) };
+    const startAt = sharedNow();
+    const warm = { ...task, window: 1_000, warmUpMs: 50 };
+    await new PacedPublisher(warm, sink, (message) => told.push(message)).run(startAt, Date.now());
+    const tallies = told.flatMap((message) => (message.kind === 'tally' ? [message.tally] : []));
+    const count = (of: (tally: (typeof tallies)[number]) => number): number =>
+      tallies.reduce((all, tally) => all + of(tally), 0);
+    expect(count(({ acknowledged }) => acknowledged)).toBe(200);
+    expect(count(({ sentMicros }) => sentMicros.length)).toBe(100);
+    expect(count(({ acknowledgedMicros }) => acknowledgedMicros.length)).toBe(100);
+    const samples = told.flatMap((message) =>
+      message.kind === 'sample' ? [message.sample.scheduledAt - startAt] : [],
+    );
+    expect(Math.min(...samples)).toBeGreaterThanOrEqual(50);
+  });
 });
 
 describe('numbered events', () => {
@@ -201,7 +219,7 @@ describe('numbered events', () => {
         ...{ seed: 1, keys: 10, skew: 1, hot: 0, size: 150, duplicates: 0.2, disorderMs: 20, run: 'r' },
         numbersFrom: 5,
       },
-      ...{ index, publishers: 2, window: 100, samples: 0, countedKeys: 0, graceMs: 60_000 },
+      ...{ index, publishers: 2, window: 100, samples: 0, warmUpMs: 0, countedKeys: 0, graceMs: 60_000 },
     };
     await new PacedPublisher(task, sink, () => undefined).run(sharedNow(), 1_000_000);
     return sent;
@@ -294,6 +312,7 @@ describe('the result', () => {
       profile: 'ramp',
       ratePerSecond: 5_000,
       durationMs: 30_000,
+      warmUpMs: 5_000,
       seed: 1,
       publishers: 1,
     },
@@ -312,6 +331,7 @@ describe('the result', () => {
     const text = resultText(result);
     expect(text).toContain('74,000 events acknowledged in 30.0 s, 2,467 a second; 1,000 failed with NATS_UNREACHABLE');
     expect(text).toMatch(/interrupted/);
+    expect(text).toContain('ms from the scheduled moment, without the first 5 s');
     expect(text).toMatch(/^acknowledged +10 +1\.2 +20\.0 +150 +1000$/m);
     expect(text).toMatch(/^durable +0 +– /m);
     expect(text).toMatch(/^FOUND {2}order: 3 events were late$/m);

@@ -37,6 +37,7 @@ interface Flags {
   readonly publishers: number;
   readonly window: number;
   readonly samples: number;
+  readonly warmUp: number;
   readonly drain: number;
   readonly seed: number;
   readonly url?: string;
@@ -92,6 +93,9 @@ function loadFlags(): Option[] {
       wholeFlag(1, 1_000_000),
     ),
     new Option('--duration <time>', 'length of the schedule').default(10_000, '10s').argParser(durationFlag),
+    new Option('--warm-up <time>', 'first part of the schedule, whose latencies are not counted')
+      .default(0, '0')
+      .argParser(spanFlag),
     whole('--keys <n>', 'how many keys', 1_000, 1, 10_000_000),
     part('--skew <n>', "exponent of Zipf's law by which some keys are busier; 0: all alike", 0, 5),
     part('--hot <percent>', 'of the events that one key takes, besides its share of the rest', 0, 100),
@@ -128,9 +132,10 @@ function decimalFlag(max: number): (text: string) => number {
 
 function check(flags: Flags, { sql }: Options): void {
   const problems: string[] = [];
-  const { rate, peak = 0, duration, profile, target, watch } = flags;
+  const { rate, peak = 0, duration, warmUp, profile, target, watch } = flags;
   if ((Math.max(rate, profile === 'burst' ? peak : 0) * duration) / 1_000 > EVENTS_MAX)
     problems.push(`rate and duration make more than ${grouped(EVENTS_MAX)} events`);
+  if (warmUp >= duration) problems.push('--warm-up must be shorter than --duration');
   if (flags.peak !== undefined && profile !== 'burst') problems.push('--peak is for --profile burst');
   if (target === 'nats' && sql.url !== undefined) problems.push('events of a SQL database go over --target http');
   if (target === 'http' && !watch) problems.push('--no-watch is for --target nats: over HTTP the node answers anyway');
@@ -156,7 +161,8 @@ async function perform(flags: Flags, options: Options, terminal: Terminal): Prom
         ...{ duplicates: flags.duplicates / 100, disorderMs: flags.disorder, run: randomBytes(5).toString('hex') },
         numbersFrom: options.order.mode === 'sequence' ? options.order.first : undefined,
       },
-      ...{ publishers: flags.publishers, window: flags.window, samples: flags.samples, drainMs: flags.drain, node },
+      ...{ publishers: flags.publishers, window: flags.window, samples: flags.samples, warmUpMs: flags.warmUp },
+      ...{ drainMs: flags.drain, node },
       isLateApplied: options.order.late === 'apply',
       signal: stopping.signal,
       show: (line) => progress.show(line),

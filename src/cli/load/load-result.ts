@@ -10,7 +10,7 @@ export interface LoadSecond {
   /** Events whose moment came. */
   readonly offered: number;
   readonly acknowledged: number;
-  /** 99 % of these were acknowledged within this time from their moment, ms; null where none was. */
+  /** 99 % of these were acknowledged within this time from their moment, ms; null where none was counted. */
   readonly p99Ms: number | null;
   /** Events that the node had not read; null while that is not known. */
   readonly unread: number | null;
@@ -23,6 +23,8 @@ export interface LoadResult {
   readonly profile: string;
   readonly ratePerSecond: number;
   readonly durationMs: number;
+  /** Length of its first part, whose latencies are not counted. */
+  readonly warmUpMs: number;
   readonly seed: number;
   readonly publishers: number;
   readonly keys: number;
@@ -57,14 +59,15 @@ const STEPS = ['sent', 'acknowledged', 'applied', 'durable'] as const;
 const WORDS = { ok: 'OK', finding: 'FOUND', unknown: '–' } as const;
 
 export function resultText(result: LoadResult): string {
-  const { acknowledged, acknowledgedPerSecond, seconds, failures, latencyMs, audit } = result;
+  const { acknowledged, acknowledgedPerSecond, seconds, failures, latencyMs, warmUpMs, audit } = result;
   const failed = Object.entries(failures).map(([code, count]) => `; ${grouped(count)} failed with ${code}`);
+  const warmUp = warmUpMs > 0 ? `, without the first ${warmUpMs / 1_000} s` : '';
   const rows = STEPS.map((step) => [step, ...cellsOf(latencyMs[step])]);
   rows.push(['acknowledged → applied', ...cellsOf(latencyMs.node)]);
   return [
     `${grouped(acknowledged)} events acknowledged in ${seconds.toFixed(1)} s, ${grouped(acknowledgedPerSecond)} a second${failed.join('')}${result.isInterrupted ? '; interrupted' : ''}`,
     '',
-    table(['ms from the scheduled moment', 'events', 'p50', 'p99', 'p99.9', 'max'], rows),
+    table([`ms from the scheduled moment${warmUp}`, 'events', 'p50', 'p99', 'p99.9', 'max'], rows),
     '',
     ...audit.map(({ check, level, found }) => oneLine(`${WORDS[level].padEnd(5)}  ${check}: ${found}`)),
   ].join('\n');

@@ -36,6 +36,8 @@ export interface LoadOptions {
   readonly window: number;
   /** Events a second that are followed until they are durable. */
   readonly samples: number;
+  /** Length of the schedule's first part, whose latencies are not counted. */
+  readonly warmUpMs: number;
   /** The node that is looked at; undefined where nobody shall look. */
   readonly node: NodeAddress | undefined;
   /** `order.late` of the application is `apply`. */
@@ -106,9 +108,10 @@ class LoadSession {
   }
 
   #tasks(): PublishingTask[] {
-    const { target, publishSubject, partitions, profile, events, publishers, window, samples } = this.#options;
+    const { target, publishSubject, partitions, profile, events, publishers, window, samples, warmUpMs } =
+      this.#options;
     return Array.from({ length: publishers }, (_, index) => ({
-      ...{ target, publishSubject, partitions, profile, index, publishers },
+      ...{ target, publishSubject, partitions, profile, index, publishers, warmUpMs },
       // Numbered events are planned alike by all.
       events: { ...events, seed: events.numbersFrom === undefined ? events.seed + index : events.seed },
       window: Math.ceil(window / publishers),
@@ -262,12 +265,12 @@ class LoadSession {
   }
 
   #result(startedAt: number, scheduled: number, audit: readonly Check[]): LoadResult {
-    const { targetText, profile, events, publishers, signal } = this.#options;
+    const { targetText, profile, events, publishers, warmUpMs, signal } = this.#options;
     const { seed, keys, skew, hot, size, duplicates, disorderMs } = events;
     const seconds = Math.max(0.001, (this.#lastAcknowledgedAt - startedAt) / 1_000);
     return {
       ...{ target: targetText, profile: profile.profile, ratePerSecond: profile.rate, durationMs: profile.durationMs },
-      ...{ seed, publishers, keys, skew, hot, size, duplicates, disorderMs },
+      ...{ warmUpMs, seed, publishers, keys, skew, hot, size, duplicates, disorderMs },
       isInterrupted: signal.aborted,
       ...{ seconds, scheduled, sent: this.#sent, acknowledged: this.#acknowledged, failures: this.#failures },
       acknowledgedPerSecond: Math.round(this.#acknowledged / seconds),

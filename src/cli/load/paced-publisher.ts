@@ -41,6 +41,8 @@ export class PacedPublisher {
   #planNext: number;
   #startedAt = 0;
   #startEpochMs = 0;
+  /** Latencies of events that have their moment before are not counted. */
+  #measuredFrom = 0;
   #sampleAt = 0;
   #inFlight = 0;
   #repeatsSent = 0;
@@ -75,8 +77,9 @@ export class PacedPublisher {
   async run(startAt: number, startEpochMs: number): Promise<void> {
     this.#startedAt = startAt;
     this.#startEpochMs = startEpochMs;
-    this.#sampleAt = startAt;
-    const { graceMs, profile } = this.#task;
+    const { graceMs, profile, warmUpMs } = this.#task;
+    this.#measuredFrom = startAt + warmUpMs;
+    this.#sampleAt = this.#measuredFrom;
     const endAt = startAt + profile.durationMs + graceMs;
     const tally = setInterval(() => this.#report(), TALLY_MS);
     try {
@@ -152,7 +155,7 @@ export class PacedPublisher {
     const event = this.#maker.make(plan, moment);
     this.#inFlight++;
     this.#sent++;
-    this.#sentMicros.push(micros(now - scheduledAt));
+    if (scheduledAt >= this.#measuredFrom) this.#sentMicros.push(micros(now - scheduledAt));
     const sent = this.#sink.append({
       subject: publishSubject.replace('{key}', () => tokenOfKey(key)),
       // The log would drop a repeat under the same id by itself; this one gets past it and reaches the application.
@@ -175,7 +178,7 @@ export class PacedPublisher {
   ): void {
     this.#inFlight--;
     this.#acknowledged++;
-    this.#acknowledgedMicros.push(micros(sharedNow() - scheduledAt));
+    if (scheduledAt >= this.#measuredFrom) this.#acknowledgedMicros.push(micros(sharedNow() - scheduledAt));
     if (duplicate) this.#known++;
     if (event.isRepeat) {
       this.#repeats++;

@@ -18,6 +18,8 @@ export interface PublishingTask {
   readonly window: number;
   /** Events a second, of this publisher, that are followed until they are durable. */
   readonly samples: number;
+  /** Latencies of events of the first so many ms are not counted: code is compiled, connections and caches are warm after. */
+  readonly warmUpMs: number;
   /** Keys with smaller numbers are counted one by one. */
   readonly countedKeys: number;
   /** How long after the end of the schedule events are still sent and waited for. */
