@@ -9,6 +9,8 @@
  *     bound: pressure reaches the log, memory stays bounded.
  * T3. One batch a turn of the event loop. A port hands over everything it has in one turn, and a fast router keeps
  *     it full: commits would then wait for their answers until the backlog is done.
+ * T4. What was said of an earlier claim of a partition is passed over: it may have waited behind batches until the
+ *     partition was lost and came back, from another position.
  */
 import { Buffer } from 'node:buffer';
 import type { Handler } from '../core/actor/handler.js';
@@ -153,7 +155,7 @@ export class Host {
         }
         return;
       case 'run':
-        this.#partitions.get(message.partition)?.run(message.position, message.anchor, message.gap);
+        this.#claimedAs(message)?.run(message.position, message.anchor, message.gap);
         return;
       case 'release':
         void this.#release(message);
@@ -264,11 +266,23 @@ export class Host {
 
   /** What is due is decided, all that is decided is stored; what waits is read again by whoever comes next. */
   async #release({ partition, epoch }: Extract<MainToHost, { kind: 'release' }>): Promise<void> {
-    const hosted = this.#partitions.get(partition);
+    const hosted = this.#claimedAs({ partition, epoch });
     hosted?.settle();
     const applied = await hosted?.drain();
-    if (this.#partitions.get(partition) === hosted) this.#partitions.delete(partition);
+    if (hosted !== undefined && this.#partitions.get(partition) === hosted) this.#partitions.delete(partition);
     this.#deps.post({ kind: 'released', partition, epoch, applied });
+  }
+
+  /** T4. */
+  #claimedAs({
+    partition,
+    epoch,
+  }: {
+    readonly partition: number;
+    readonly epoch: number;
+  }): HostedPartition | undefined {
+    const hosted = this.#partitions.get(partition);
+    return hosted?.epoch === epoch ? hosted : undefined;
   }
 
   async #answer({ request, partition, question }: Extract<MainToHost, { kind: 'ask' }>): Promise<void> {

@@ -78,6 +78,8 @@ export type MainToHost =
   | {
       readonly kind: 'run';
       readonly partition: number;
+      /** Of the claim that it is meant for: it may wait behind batches until the partition is back under another one. */
+      readonly epoch: number;
       readonly position: Position;
       readonly anchor: Anchor;
       readonly gap: readonly number[];

@@ -189,7 +189,7 @@ export class PartitionLifecycle {
       if (start === undefined || !isWanted()) return;
       if (start.gap.length > 0)
         line('warn', 'stream.gap.accepted', { partition, first: start.gap[0], last: start.gap[1] });
-      router.run({ partition, slot: status.slot, ...start });
+      router.run({ partition, slot: status.slot, epoch, ...start });
       setPhase(status, 'running', clock.now());
       this.handover.runs(status, message.applied);
       rewinds.settled(partition);

@@ -13,6 +13,7 @@ import type { Lane } from './lane.js';
 export interface PartitionStart {
   readonly partition: number;
   readonly slot: number;
+  readonly epoch: number;
   readonly position: Position;
   readonly anchor: Anchor;
   readonly gap: readonly number[];

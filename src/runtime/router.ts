@@ -162,10 +162,10 @@ export class Router {
 
   /** X5. */
   #startPartitions(): void {
-    for (const { partition, slot, position, anchor, gap } of this.#starting) {
+    for (const { partition, slot, epoch, position, anchor, gap } of this.#starting) {
       const lane = this.#lanes.to(slot);
       if (lane === undefined) continue;
-      lane.post({ kind: 'run', partition, position, anchor, gap });
+      lane.post({ kind: 'run', partition, epoch, position, anchor, gap });
       this.#routed.start(partition, lane, position.floor);
       this.#landmarks.add(anchor, partition);
     }

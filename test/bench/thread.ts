@@ -73,8 +73,8 @@ async function run(): Promise<void> {
   };
   const post = (message: HostToMain): void => {
     if (message.kind === 'claimed') {
-      const { partition, position, anchor } = message;
-      host.receive({ kind: 'run', partition, position, anchor, gap: [] });
+      const { partition, epoch, position, anchor } = message;
+      host.receive({ kind: 'run', partition, epoch, position, anchor, gap: [] });
       if (++claimed < PARTITIONS) return;
       start = { cpu: process.cpuUsage(), thread: threadMicros() };
       feed();

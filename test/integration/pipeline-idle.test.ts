@@ -37,7 +37,14 @@ async function start(heartbeatMs?: number) {
     terminate: async () => undefined,
     exited: new Promise(() => undefined),
   });
-  router.run({ partition: 0, slot: 0, position: { floor: 0, above: [] }, anchor: { sequence: 0, time: '' }, gap: [] });
+  router.run({
+    partition: 0,
+    slot: 0,
+    epoch: 1,
+    position: { floor: 0, above: [] },
+    anchor: { sequence: 0, time: '' },
+    gap: [],
+  });
   await router.rewind();
   return {
     router,

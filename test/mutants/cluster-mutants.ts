@@ -42,8 +42,8 @@ export const clusterMutants: readonly Mutant[] = [
     id: 'release-of-any-epoch',
     failure: 'release twice: the second release ends the claim of whoever came since',
     file: MEMORY,
-    find: 'if (claim?.epoch === epoch)',
-    replace: 'if (claim !== undefined)',
+    find: 'claim?.epoch === epoch &&',
+    replace: 'claim !== undefined &&',
     suites: ['mutants/memory-contracts'],
   },
   {
@@ -109,5 +109,13 @@ export const clusterMutants: readonly Mutant[] = [
     find: ' && !claim.isReleased)',
     replace: ')',
     suites: ['mutants/memory-contracts'],
+  },
+  {
+    id: 'run-of-an-earlier-claim',
+    failure: 'apply twice: what waited in the host for an earlier claim starts the partition that is back',
+    file: 'host/host.js',
+    find: 'hosted?.epoch === epoch ? hosted : undefined',
+    replace: 'hosted',
+    suites: ['unit/host'],
   },
 ];

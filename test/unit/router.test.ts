@@ -60,7 +60,7 @@ class Stage implements EventLog, Clock {
   }
 
   async run(partition: number, floor: number): Promise<void> {
-    this.router.run({ partition, slot: 0, position: { floor, above: [] }, anchor: nowhere, gap: [] });
+    this.router.run({ partition, slot: 0, epoch: 1, position: { floor, above: [] }, anchor: nowhere, gap: [] });
     await this.router.rewind();
   }
 
@@ -91,7 +91,7 @@ const batches = (said: readonly string[]): string[] => said.filter((one) => one.
 describe('Router', () => {
   it('X1: gives each partition its events in order, from its own floor on', async () => {
     const stage = new Stage();
-    stage.router.run({ partition: 0, slot: 0, position: { floor: 3, above: [] }, anchor: nowhere, gap: [] });
+    stage.router.run({ partition: 0, slot: 0, epoch: 1, position: { floor: 3, above: [] }, anchor: nowhere, gap: [] });
     await stage.run(1, 1);
     expect(stage.from).toEqual([2]);
     expect(stage.turn()).toEqual(['run 0', 'run 1']);
@@ -135,7 +135,7 @@ describe('Router', () => {
 
   it('X2: a jump in the sequences is a hole for those who have not passed it, and is told before what follows', async () => {
     const stage = new Stage();
-    stage.router.run({ partition: 0, slot: 0, position: { floor: 9, above: [] }, anchor: nowhere, gap: [] });
+    stage.router.run({ partition: 0, slot: 0, epoch: 1, position: { floor: 9, above: [] }, anchor: nowhere, gap: [] });
     await stage.run(1, 0);
     stage.event(1, 1);
     stage.event(4, 1);
@@ -233,7 +233,7 @@ describe('Router', () => {
   it('X6: a start names the event that its checkpoint was made from', async () => {
     const stage = new Stage();
     const anchor = { sequence: 2, time: '10002000000' };
-    stage.router.run({ partition: 0, slot: 0, position: { floor: 2, above: [] }, anchor, gap: [] });
+    stage.router.run({ partition: 0, slot: 0, epoch: 1, position: { floor: 2, above: [] }, anchor, gap: [] });
     await stage.router.rewind();
     expect(stage.from).toEqual([2]);
     stage.event(2);
@@ -246,7 +246,7 @@ describe('Router', () => {
     const stage = new Stage();
     await stage.run(0, 0);
     stage.turn();
-    stage.router.run({ partition: 1, slot: 0, position: { floor: 0, above: [] }, anchor: nowhere, gap: [] });
+    stage.router.run({ partition: 1, slot: 0, epoch: 1, position: { floor: 0, above: [] }, anchor: nowhere, gap: [] });
     stage.event(1, 0);
     expect(stage.turn()).toEqual(['batch 0:1 up to 1']);
     stage.event(2, 0);

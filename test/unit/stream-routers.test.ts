@@ -49,6 +49,7 @@ class Stage {
     this.routers.run({
       partition: 0,
       slot: 0,
+      epoch: 1,
       position: { floor: 0, above: [] },
       anchor: { sequence: 0, time: '' },
       gap: [],

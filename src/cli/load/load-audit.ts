@@ -5,6 +5,7 @@
 import type { Counters } from '../../core/checkpoint/record.js';
 import type { StatusView } from '../../http/status-view.js';
 import { grouped } from '../text.js';
+import type { KeyCount } from './publishing-messages.js';
 
 export interface Check {
   readonly check: 'published' | 'decided' | 'duplicates' | 'order' | 'applied' | 'samples' | 'keys' | 'states';
@@ -44,6 +45,19 @@ export interface KeyFinding {
   /** The newest time published and the newest applied, epoch ms. */
   readonly newest: number;
   readonly time: number | null;
+}
+
+/** A key that was counted: by all publishers, with the last event of each. */
+export type KeySum = Pick<KeyCount, 'events' | 'newest'> & { readonly last: readonly KeyCount[] };
+
+export function sumByKey(counts: readonly KeyCount[]): ReadonlyMap<number, KeySum> {
+  const sums = new Map<number, KeySum>();
+  for (const count of counts) {
+    const { events = 0, newest = 0, last = [] } = sums.get(count.keyNumber) ?? {};
+    const sum = { events: events + count.events, newest: Math.max(newest, count.newest), last: [...last, count] };
+    sums.set(count.keyNumber, sum);
+  }
+  return sums;
 }
 
 /** Sums over all `count` partitions, or undefined where the node does not run all of them: another one has counters too. */

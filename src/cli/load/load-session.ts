@@ -7,7 +7,7 @@ import type { NodeAddress } from '../ask-node.js';
 import { grouped } from '../text.js';
 import { type EventOptions, keyName } from './event-maker.js';
 import { Latency } from './latency.js';
-import type { Check, Decided, KeyFinding, Published } from './load-audit.js';
+import type { Check, Decided, KeyFinding, KeySum, Published } from './load-audit.js';
 import {
   auditCounters,
   auditKeys,
@@ -16,6 +16,7 @@ import {
   decidedOf,
   isReported,
   storedOf,
+  sumByKey,
 } from './load-audit.js';
 import type { LoadResult, LoadSecond } from './load-result.js';
 import { NodeEyes } from './node-eyes.js';
@@ -114,10 +115,9 @@ class LoadSession {
       ...{ target, publishSubject, partitions, profile, index, publishers, warmUpMs },
       // Numbered events are planned alike by all.
       events: { ...events, seed: events.numbersFrom === undefined ? events.seed + index : events.seed },
-      window: Math.ceil(window / publishers),
+      ...{ window: Math.ceil(window / publishers), graceMs: GRACE_MS },
       samples: this.#eyes === undefined ? 0 : samples / publishers,
       countedKeys: this.#eyes === undefined ? 0 : COUNTED_KEYS,
-      graceMs: GRACE_MS,
     }));
   }
 
@@ -245,23 +245,14 @@ class LoadSession {
     keysBefore: readonly number[],
     deadline: number,
   ): Promise<KeyFinding[]> {
-    const merged = new Map<number, { events: number; newest: number; last: KeyCount[] }>();
-    for (const count of counts) {
-      const { events = 0, newest = 0, last = [] } = merged.get(count.keyNumber) ?? {};
-      const sum = { events: events + count.events, newest: Math.max(newest, count.newest), last: [...last, count] };
-      merged.set(count.keyNumber, sum);
-    }
-    const find = async ([number, { events, newest, last }]: [
-      number,
-      { events: number; newest: number; last: readonly KeyCount[] },
-    ]): Promise<KeyFinding> => {
+    const find = async (number: number, { events, newest, last }: KeySum): Promise<KeyFinding> => {
       const key = keyName(this.#options.events, number);
       let state: Awaited<ReturnType<NodeEyes['state']>>;
       for (const place of last) state = await stateWithin(eyes, key, place, deadline);
       const applied = (state?.applied ?? 0) - (keysBefore[number] ?? 0);
       return { key, expected: events, applied, newest, time: state?.time ?? null };
     };
-    return Promise.all([...merged].map(find));
+    return Promise.all([...sumByKey(counts)].map(([number, sum]) => find(number, sum)));
   }
 
   #result(startedAt: number, scheduled: number, audit: readonly Check[]): LoadResult {

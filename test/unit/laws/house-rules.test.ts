@@ -43,7 +43,7 @@ const LONG_FILES: Readonly<Record<string, { readonly linesMax: number; readonly 
     linesMax: 380,
     reason: 'one table: probing, eviction and ageing share its words',
   },
-  'src/host/host.ts': { linesMax: 333, reason: 'everything that a host is told, each in one place' },
+  'src/host/host.ts': { linesMax: 350, reason: 'everything that a host is told, each in one place' },
   'src/host/hosted-partition.ts': {
     linesMax: 360,
     reason: 'the life of a partition in a thread: claim, load, commit, halt',
