@@ -81,15 +81,15 @@ export class Handover {
   }
 
   /**
-   * Hands a partition over. One whose claim is still asked for is given up: whoever was taken for gone may be back. One
-   * that is claimed first runs, and is handed over then.
+   * Hands a partition over. One that is just being claimed first runs, and is handed over then, with its count; but with
+   * `isOthers` a claim that is still asked for is given up: whoever was taken for gone is back.
    */
-  lose(partition: number): void {
+  lose(partition: number, isOthers = false): void {
     const { table, links, clock, isSilent, stopRouting } = this.#deps;
     const status = table.get(partition);
     if (status === undefined || status.phase === 'releasing') return;
     const { slot, phase, epoch } = status;
-    if ((phase === 'unclaimed' || phase === 'claiming') && epoch === 0) {
+    if ((phase === 'unclaimed' || (phase === 'claiming' && isOthers)) && epoch === 0) {
       this.forget(status);
       return;
     }

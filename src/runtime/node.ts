@@ -172,7 +172,7 @@ export class Node {
         progress: () => this.#supervisor.progress(),
         events: {
           gain: (partition, claim) => this.#lifecycle.gain(partition, claim),
-          lose: (partition) => this.#lifecycle.handover.lose(partition),
+          lose: (partition, isOthers) => this.#lifecycle.handover.lose(partition, isOthers),
           lost: (partition, claim) => this.#lifecycle.handover.lost(partition, claim),
           reviewed: () => this.#settleIfWhole(),
           failed: (error) => this.#giveUp(error),

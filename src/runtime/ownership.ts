@@ -48,8 +48,8 @@ export interface Held {
 export interface OwnershipEvents {
   /** To be claimed; `claim` is the newest one of anybody. */
   gain(partition: number, claim: Claim | undefined): void;
-  /** To be handed over. */
-  lose(partition: number): void;
+  /** To be handed over; `isOthers`: whoever is known to have it is there. */
+  lose(partition: number, isOthers: boolean): void;
   /** Another node has claimed it: nothing of it is of use any more. */
   lost(partition: number, claim: Claim): void;
   /** Something of the view has changed. */
@@ -185,7 +185,7 @@ export class Ownership {
     for (const [partition, epoch] of held) {
       const claim = claims.get(partition);
       if (claim !== undefined && epoch > 0 && claim.epoch > epoch) events.lost(partition, claim);
-      else if (!this.#target.has(partition)) events.lose(partition);
+      else if (!this.#target.has(partition)) events.lose(partition, (owners[partition] ?? name) !== name);
     }
     for (const partition of this.#target) {
       if (held.has(partition)) continue;

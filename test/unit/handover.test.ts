@@ -46,16 +46,17 @@ const newOwner = { node: 'b', epoch: EPOCH + 1 };
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 it.each([
-  ['unclaimed', 0, 0],
-  ['claiming', 0, 0],
-  ['claiming', EPOCH, 1],
+  ['unclaimed', 0, false, 0],
+  ['claiming', 0, false, 1],
+  ['claiming', 0, true, 0],
+  ['claiming', EPOCH, true, 1],
 ] as const)(
-  'gives up what it only asks for, and goes on with a claim that it has: %s, epoch %i',
-  (phase, epoch, left) => {
+  'gives up what it only asks for where the owner is back, and goes on with other claims: %s, epoch %i, %s',
+  (phase, epoch, isOthers, left) => {
     const status = table.get(PARTITION)!;
     status.phase = phase;
     status.epoch = epoch;
-    handover.lose(PARTITION);
+    handover.lose(PARTITION, isOthers);
     expect([table.size, posted, releases.length]).toEqual([left, [], 0]);
   },
 );
