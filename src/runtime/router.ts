@@ -13,8 +13,8 @@
  * X5. A partition starts to run between two readings, never during one: a batch or mark of the old reading that
  *     came after its `run` would carry it past events that it has not seen.
  * X6. Every reading comes past the newest events that were read before or that checkpoints name, and finds the same:
- *     a tail that the stream lost while nobody read it, or between proof and reading, is noticed before a number is
- *     passed that now stands for something else. Before it begins, hosts know how far the last one came.
+ *     a tail that the stream lost while nobody read it, or between proof and reading, is noticed at the first of them.
+ *     Before it begins, hosts know how far the last one came, so that no checkpoint names what took a lost number.
  */
 import { MillraceError } from '../errors.js';
 import type { Clock } from '../ports/clock.js';

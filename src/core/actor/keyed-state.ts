@@ -296,8 +296,8 @@ export class KeyedState {
   }
 
   /**
-   * The last encoded keys are stored; idle ones may leave, and only here, so that none does that is being saved. Clock eviction: the hand clears `USED`, and takes what it finds
-   * cleared. At most one round a call.
+   * The last encoded keys are stored; idle ones may leave, and only here, so that none does that is being saved. Clock
+   * eviction: the hand clears `USED`, and takes what it finds cleared. At most one round a call.
    */
   saved(): void {
     const records = this.#records;
